@@ -1,0 +1,76 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Labels and annotations of the operator. The admission policies in
+// config/policy guard each of them.
+const (
+	// ReleaseLabel names the Release that an object belongs to. It is on the
+	// Deployments, their Pods and the Services, and in every selector.
+	ReleaseLabel = "countersign.dev/release"
+	// ColourLabel is the colour of a Deployment or Pod. A Service that is
+	// parked, because nothing was promoted yet, selects ColourNone.
+	ColourLabel = "countersign.dev/colour"
+	// RevisionLabel identifies the content of the Release's spec that a
+	// Deployment and its Pods were made from (16 hex digits).
+	RevisionLabel = "countersign.dev/revision"
+	// RoleLabel tells the active Service from the preview Service.
+	RoleLabel = "countersign.dev/role"
+
+	// EpochAnnotation, on a Service, is the epoch of the switch that wrote its
+	// selector. It only grows: a writer with a smaller or equal one is refused.
+	EpochAnnotation = "countersign.dev/epoch"
+	// AuthorsAnnotation, on a Release, lists as a JSON array of usernames
+	// everyone who changed its content since the last promotion.
+	// Admission writes it; nobody else can.
+	AuthorsAnnotation = "countersign.dev/authors"
+	// AuthorsReceiptAnnotation is the signed statement behind AuthorsAnnotation.
+	AuthorsReceiptAnnotation = "receipts.countersign.dev/authors"
+
+	// VotePrefix begins the key of a vote. What follows is the voter's slot.
+	VotePrefix = "approvals.countersign.dev/"
+	// ReceiptPrefix begins the key of the receipt that admission puts beside a
+	// vote in the same slot.
+	ReceiptPrefix = "receipts.approvals.countersign.dev/"
+	// CommentPrefix begins the key of a remark beside a vote in the same slot.
+	CommentPrefix = "comments.approvals.countersign.dev/"
+
+	// RejectPrefix, before the digest in the value of a vote, makes it a
+	// rejection.
+	RejectPrefix = "reject:"
+
+	// Finalizer lets the operator tidy up before a Release goes; the active
+	// colour is left serving.
+	Finalizer = "countersign.dev/release"
+
+	// FieldManager owns the fields that the operator writes.
+	FieldManager = "countersign"
+)
+
+// Values of RoleLabel.
+const (
+	RoleActive  = "active"
+	RolePreview = "preview"
+)
+
+// ColourNone is what a parked Service selects: no Pod carries it.
+const ColourNone = "none"
+
+// Colour is the name of a slot.
+// +kubebuilder:validation:Enum=blue;green
+type Colour string
+
+// The two colours.
+const (
+	Blue  Colour = "blue"
+	Green Colour = "green"
+)
+
+// Other is the opposite colour.
+func (c Colour) Other() Colour {
+	if c == Blue {
+		return Green
+	}
+	return Blue
+}

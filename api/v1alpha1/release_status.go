@@ -1,0 +1,354 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// ReleaseStatus is what the operator found and decided.
+type ReleaseStatus struct {
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions tell people and tools how the Release stands.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// phase is where the newest content is in its life. It is derived from the
+	// facts below and is there for people.
+	// +optional
+	Phase Phase `json:"phase,omitempty"`
+	// approvals counts the seats that are filled and the seats there are, such
+	// as 1/2.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Approvals string `json:"approvals,omitempty"`
+	// waitingFor says in a few words what the Release waits for.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	WaitingFor string `json:"waitingFor,omitempty"`
+	// replicas is the number of Pods of the active colour (scale subresource).
+	// +optional
+	Replicas int32 `json:"replicas,omitempty"`
+	// selector selects the Pods of the active colour (scale subresource).
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Selector string `json:"selector,omitempty"`
+
+	// sequence is the last number that a candidate got.
+	// +optional
+	Sequence int64 `json:"sequence,omitempty"`
+	// epoch is the last number that a switch got.
+	// +optional
+	Epoch int64 `json:"epoch,omitempty"`
+	// active is the content that was last switched to.
+	// +optional
+	Active *ActiveStatus `json:"active,omitempty"`
+	// former is the content that was active before and is kept for going back.
+	// +optional
+	Former *FormerStatus `json:"former,omitempty"`
+	// candidate is the newest content, when it differs from the active one.
+	// +optional
+	Candidate *CandidateStatus `json:"candidate,omitempty"`
+	// switch is the switch in progress or the last one.
+	// +optional
+	Switch *SwitchStatus `json:"switch,omitempty"`
+	// votes explains every vote on the Release, counted or not.
+	// +optional
+	// +listType=map
+	// +listMapKey=slot
+	// +kubebuilder:validation:MaxItems=32
+	Votes []VoteStatus `json:"votes,omitempty"`
+	// checks are the latest results of the checks.
+	// +optional
+	// +listType=map
+	// +listMapKey=stage
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Checks []CheckStatus `json:"checks,omitempty"`
+	// history lists the switches, the latest first.
+	// +optional
+	// +listType=map
+	// +listMapKey=epoch
+	// +kubebuilder:validation:MaxItems=10
+	History []HistoryEntry `json:"history,omitempty"`
+}
+
+// Phase is where the newest content is in its life.
+// +kubebuilder:validation:Enum=Preparing;Testing;AwaitingApproval;Switching;Observing;Stable;RollingBack;Halted;Paused;Deleting
+type Phase string
+
+// The phases. ARCHITECTURE.md shows how they follow one another.
+const (
+	// PhasePreparing: the idle colour is brought to the candidate.
+	PhasePreparing Phase = "Preparing"
+	// PhaseTesting: the beforeSwitch checks run against the candidate.
+	PhaseTesting Phase = "Testing"
+	// PhaseAwaitingApproval: the candidate is ready and waits for people.
+	PhaseAwaitingApproval Phase = "AwaitingApproval"
+	// PhaseSwitching: the decision is made and traffic moves.
+	PhaseSwitching Phase = "Switching"
+	// PhaseObserving: the candidate has the traffic and is watched.
+	PhaseObserving Phase = "Observing"
+	// PhaseStable: the newest content is active and finished.
+	PhaseStable Phase = "Stable"
+	// PhaseRollingBack: traffic moves back to the former colour.
+	PhaseRollingBack Phase = "RollingBack"
+	// PhaseHalted: the candidate failed or was rejected; the active colour serves.
+	PhaseHalted Phase = "Halted"
+	// PhasePaused: spec.paused holds the release.
+	PhasePaused Phase = "Paused"
+	// PhaseDeleting: the Release is being deleted.
+	PhaseDeleting Phase = "Deleting"
+)
+
+// ActiveStatus is the content that was last switched to.
+type ActiveStatus struct {
+	// colour that serves.
+	Colour Colour `json:"colour"`
+	// digest of the content as it was approved.
+	// +kubebuilder:validation:MaxLength=71
+	Digest string `json:"digest"`
+	// revision of the spec that it was made from.
+	// +kubebuilder:validation:MaxLength=64
+	Revision string `json:"revision"`
+	// templateHash is the hash of the Deployment's Pod template as promoted.
+	// +kubebuilder:validation:MaxLength=71
+	TemplateHash string `json:"templateHash"`
+	// sequence number of the content.
+	Sequence int64 `json:"sequence"`
+	// epoch of the switch that made it active.
+	Epoch int64 `json:"epoch"`
+	// since is when all Services selected it.
+	Since metav1.Time `json:"since"`
+	// finishedAt is when the observation ended well. Unset while it is observed.
+	// +optional
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	// unreadySince is since when some Pods are not ready while it is observed.
+	// +optional
+	UnreadySince *metav1.Time `json:"unreadySince,omitempty"`
+}
+
+// FormerStatus is the content that was active before.
+type FormerStatus struct {
+	// colour that holds it.
+	Colour Colour `json:"colour"`
+	// digest of the content as it was approved.
+	// +kubebuilder:validation:MaxLength=71
+	Digest string `json:"digest"`
+	// revision of the spec that it was made from.
+	// +kubebuilder:validation:MaxLength=64
+	Revision string `json:"revision"`
+	// templateHash is the hash of the Deployment's Pod template as promoted.
+	// +kubebuilder:validation:MaxLength=71
+	TemplateHash string `json:"templateHash"`
+	// sequence number of the content.
+	Sequence int64 `json:"sequence"`
+	// promoted is true when this content was let through by the gate, so that
+	// it may be gone back to. A content that was rolled back from is kept with
+	// promoted false, for looking into.
+	// +optional
+	Promoted bool `json:"promoted,omitempty"`
+	// keepUntil is when the colour is scaled to zero. Unset while the active
+	// content is observed: then it is kept.
+	// +optional
+	KeepUntil *metav1.Time `json:"keepUntil,omitempty"`
+}
+
+// CandidateStatus is the newest content when it differs from the active one.
+type CandidateStatus struct {
+	// colour that holds it.
+	Colour Colour `json:"colour"`
+	// digest of everything that an approval of it covers. Empty until the
+	// idle colour was brought to it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=71
+	Digest string `json:"digest,omitempty"`
+	// revision of the spec that it is made from.
+	// +kubebuilder:validation:MaxLength=64
+	Revision string `json:"revision"`
+	// templateHash is the hash of the Deployment's Pod template.
+	// +optional
+	// +kubebuilder:validation:MaxLength=71
+	TemplateHash string `json:"templateHash,omitempty"`
+	// sequence number; it grows whenever content changes.
+	Sequence int64 `json:"sequence"`
+	// observedGeneration is the generation of the spec that the digest is of.
+	ObservedGeneration int64 `json:"observedGeneration"`
+	// authors are everyone who changed content since the last promotion.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	Authors []string `json:"authors,omitempty"`
+	// since is when this content was first seen.
+	Since metav1.Time `json:"since"`
+	// readyAt is when its Pods were first all available.
+	// +optional
+	ReadyAt *metav1.Time `json:"readyAt,omitempty"`
+	// testedAt is when all beforeSwitch checks had passed.
+	// +optional
+	TestedAt *metav1.Time `json:"testedAt,omitempty"`
+	// progressSince is when the clock of progressDeadlineSeconds started; unset
+	// while the release waits for people.
+	// +optional
+	ProgressSince *metav1.Time `json:"progressSince,omitempty"`
+	// halted says why the candidate was given up. Unset while it was not.
+	// +optional
+	Halted *HaltedStatus `json:"halted,omitempty"`
+}
+
+// HaltedStatus says why a candidate was given up.
+type HaltedStatus struct {
+	// reason in one word.
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason"`
+	// message for people, with what to do next.
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message"`
+	// at is when it was given up.
+	At metav1.Time `json:"at"`
+}
+
+// SwitchReason says why traffic moves.
+// +kubebuilder:validation:Enum=Promote;Rollback;Repair
+type SwitchReason string
+
+// Why traffic moves.
+const (
+	// SwitchPromote: the candidate was approved.
+	SwitchPromote SwitchReason = "Promote"
+	// SwitchRollback: the active content failed.
+	SwitchRollback SwitchReason = "Rollback"
+	// SwitchRepair: somebody else changed a selector; it is put back.
+	SwitchRepair SwitchReason = "Repair"
+)
+
+// SwitchStatus is the journal of one switch. It is written before traffic moves.
+type SwitchStatus struct {
+	// epoch of this switch.
+	Epoch int64 `json:"epoch"`
+	// reason for it.
+	Reason SwitchReason `json:"reason"`
+	// from is the colour that had the traffic. Empty at the first switch.
+	// +optional
+	From Colour `json:"from,omitempty"`
+	// to is the colour that gets the traffic.
+	To Colour `json:"to"`
+	// digest of the content that gets the traffic.
+	// +kubebuilder:validation:MaxLength=71
+	Digest string `json:"digest"`
+	// message says what caused it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+	// approvers are the persons whose votes filled the seats.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	Approvers []string `json:"approvers,omitempty"`
+	// intendedAt is when the decision was recorded.
+	IntendedAt metav1.MicroTime `json:"intendedAt"`
+	// patchedAt is when all Services were seen to select the target.
+	// +optional
+	PatchedAt *metav1.MicroTime `json:"patchedAt,omitempty"`
+	// settledAt is when the endpoints of all Services were the target's only.
+	// +optional
+	SettledAt *metav1.MicroTime `json:"settledAt,omitempty"`
+	// cancelledAt is when the switch was called off before any traffic moved.
+	// +optional
+	CancelledAt *metav1.MicroTime `json:"cancelledAt,omitempty"`
+}
+
+// VoteStatus explains one vote.
+type VoteStatus struct {
+	// slot is the part of the annotation's key after the slash.
+	// +kubebuilder:validation:MaxLength=63
+	Slot string `json:"slot"`
+	// user who voted, as the API server authenticated them. Empty when no valid
+	// receipt says so.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	User string `json:"user,omitempty"`
+	// decision is approve or reject.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Decision string `json:"decision,omitempty"`
+	// counted is true when the vote has effect on the current candidate.
+	Counted bool `json:"counted"`
+	// rule is the seat that the vote fills, as policy/rule.
+	// +optional
+	// +kubebuilder:validation:MaxLength=320
+	Rule string `json:"rule,omitempty"`
+	// why it counts or not, for people.
+	// +kubebuilder:validation:MaxLength=512
+	Why string `json:"why"`
+	// at is when the vote was cast.
+	// +optional
+	At *metav1.Time `json:"at,omitempty"`
+}
+
+// CheckStage is when a check runs.
+// +kubebuilder:validation:Enum=BeforeSwitch;AfterSwitch
+type CheckStage string
+
+// When checks run.
+const (
+	StageBeforeSwitch CheckStage = "BeforeSwitch"
+	StageAfterSwitch  CheckStage = "AfterSwitch"
+)
+
+// CheckState is what a check found.
+// +kubebuilder:validation:Enum=Running;Passed;Failed
+type CheckState string
+
+// What a check found.
+const (
+	CheckRunning CheckState = "Running"
+	CheckPassed  CheckState = "Passed"
+	CheckFailed  CheckState = "Failed"
+)
+
+// CheckStatus is the latest result of one check.
+type CheckStatus struct {
+	// stage in which it runs.
+	Stage CheckStage `json:"stage"`
+	// name of the check.
+	// +kubebuilder:validation:MaxLength=40
+	Name string `json:"name"`
+	// digest of the content that it is about.
+	// +kubebuilder:validation:MaxLength=71
+	Digest string `json:"digest"`
+	// state is what it found.
+	State CheckState `json:"state"`
+	// message of the latest failure, or what passed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
+	// at is when the state changed.
+	At metav1.Time `json:"at"`
+}
+
+// HistoryEntry is one switch that happened.
+type HistoryEntry struct {
+	// epoch of the switch.
+	Epoch int64 `json:"epoch"`
+	// reason for it.
+	Reason SwitchReason `json:"reason"`
+	// colour that got the traffic.
+	Colour Colour `json:"colour"`
+	// digest of the content that got the traffic.
+	// +kubebuilder:validation:MaxLength=71
+	Digest string `json:"digest"`
+	// approvers are the persons whose votes filled the seats.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	Approvers []string `json:"approvers,omitempty"`
+	// at is when all Services selected it.
+	At metav1.Time `json:"at"`
+}

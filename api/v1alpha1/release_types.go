@@ -1,0 +1,246 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// Release describes an application that is released blue/green: what runs,
+// which Services lead to it, how it is tested, and what more than the policies
+// demand has to agree before traffic moves.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
+// +kubebuilder:resource:shortName=rel,categories=all
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Active",type=string,JSONPath=`.status.active.colour`
+// +kubebuilder:printcolumn:name="Candidate",type=string,JSONPath=`.status.candidate.colour`
+// +kubebuilder:printcolumn:name="Approvals",type=string,JSONPath=`.status.approvals`
+// +kubebuilder:printcolumn:name="Waiting-For",type=string,JSONPath=`.status.waitingFor`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Digest",type=string,priority=1,JSONPath=`.status.candidate.digest`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="the name of a Release has at most 40 characters, because its Deployments and Services are named after it; choose a shorter name"
+type Release struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what should run and how it is let out.
+	// +required
+	Spec ReleaseSpec `json:"spec"`
+	// status is what the operator found and decided. Nobody else can write it.
+	// +optional
+	Status ReleaseStatus `json:"status,omitempty"`
+}
+
+// ReleaseList is a list of Releases.
+// +kubebuilder:object:root=true
+type ReleaseList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Release `json:"items"`
+}
+
+// ReleaseSpec is what should run and how it is let out.
+// +kubebuilder:validation:XValidation:rule="self.services.all(s, !has(s.preview) || !self.services.exists(t, t.name == s.preview))",message="a preview Service must not be one of the active Services: give services[].preview a name of its own, or leave it out to get <name>-preview"
+// +kubebuilder:validation:XValidation:rule="self.services.all(s, has(s.preview) || !self.services.exists(t, t.name == s.name + '-preview'))",message="services[].preview defaults to <name>-preview, which is one of the active Services: set services[].preview to another name"
+type ReleaseSpec struct {
+	// replicas is the number of Pods of the active colour, and of the
+	// candidate before it is switched to. It is also the target of the scale
+	// subresource. It is not part of what is approved. Defaults to 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// template is the Pod that each colour runs. The labels
+	// countersign.dev/* are the operator's own and must not be set.
+	// +required
+	Template corev1.PodTemplateSpec `json:"template"`
+
+	// services are the Services that follow the active colour. They must exist
+	// in the Release's namespace and belong to no other Release. All of them
+	// move in one switch.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Services []ServiceRef `json:"services"`
+
+	// checks test the candidate before the switch and watch it after.
+	// Unset means that only the readiness of the Pods counts.
+	// +optional
+	Checks *Checks `json:"checks,omitempty"`
+
+	// minReadySeconds is how long a Pod of the candidate has to be ready
+	// before it counts as available. Defaults to 0.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600
+	MinReadySeconds int32 `json:"minReadySeconds,omitempty"`
+
+	// observeSeconds is how long after the switch the afterSwitch checks and
+	// the readiness of the Pods are watched before the release is finished. In
+	// that time a failure switches back. Defaults to 600.
+	// +optional
+	// +kubebuilder:default=600
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=604800
+	ObserveSeconds int32 `json:"observeSeconds,omitempty"`
+
+	// keepIdleSeconds is how long the former colour stays scaled up after the
+	// release is finished. After that it is scaled to zero. Defaults to 3600.
+	// +optional
+	// +kubebuilder:default=3600
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=604800
+	KeepIdleSeconds *int32 `json:"keepIdleSeconds,omitempty"`
+
+	// progressDeadlineSeconds is how long the candidate may take to become
+	// ready and pass its checks. The time in which the release waits for people
+	// does not count. Defaults to 600.
+	// +optional
+	// +kubebuilder:default=600
+	// +kubebuilder:validation:Minimum=10
+	// +kubebuilder:validation:Maximum=86400
+	ProgressDeadlineSeconds int32 `json:"progressDeadlineSeconds,omitempty"`
+
+	// readinessGraceSeconds is how long, while the release is observed, some
+	// Pods of the active colour may be unready before it is switched back. A
+	// colour without any ready Pod is switched back at once. Defaults to 15.
+	// +optional
+	// +kubebuilder:default=15
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600
+	ReadinessGraceSeconds *int32 `json:"readinessGraceSeconds,omitempty"`
+
+	// approval adds demands to those of the policies. It cannot take any away:
+	// its rules are judged as one more policy that has to agree.
+	// +optional
+	Approval *AddedApproval `json:"approval,omitempty"`
+
+	// paused holds the release where it is: nothing is materialised and no
+	// candidate is switched to. A rollback still happens. Defaults to false.
+	// +optional
+	Paused bool `json:"paused,omitempty"`
+}
+
+// ServiceRef names a Service that follows the active colour.
+// +kubebuilder:validation:XValidation:rule="!has(self.preview) || self.preview != self.name",message="services[].preview must differ from services[].name"
+type ServiceRef struct {
+	// name of the Service in the Release's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=55
+	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+	// preview is the name of the Service that leads to the candidate. The
+	// operator creates it with the ports of the active one. Unset means
+	// <name>-preview.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
+	Preview string `json:"preview,omitempty"`
+}
+
+// PreviewName is the name of the preview Service.
+func (s ServiceRef) PreviewName() string {
+	if s.Preview != "" {
+		return s.Preview
+	}
+	return s.Name + "-preview"
+}
+
+// Checks test the candidate.
+type Checks struct {
+	// beforeSwitch checks run against each of the candidate's own Pods once
+	// they are ready. Each has to succeed before traffic may move.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	BeforeSwitch []Check `json:"beforeSwitch,omitempty"`
+	// afterSwitch checks run against the Pods of the active colour while the
+	// release is observed. One that fails switches back.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	AfterSwitch []Check `json:"afterSwitch,omitempty"`
+}
+
+// Check is one test. It is run every periodSeconds against every Pod of the
+// colour at once; a run succeeds when every Pod answers as expected.
+// +kubebuilder:validation:XValidation:rule="!has(self.timeoutSeconds) || !has(self.periodSeconds) || self.timeoutSeconds <= self.periodSeconds",message="timeoutSeconds must not be longer than periodSeconds"
+type Check struct {
+	// name tells the check from the others.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+	// http asks each Pod with an HTTP GET. A status from 200 to 399 is success.
+	// +required
+	HTTP HTTPCheck `json:"http"`
+	// periodSeconds is the time from one run to the next. Defaults to 5.
+	// +optional
+	// +kubebuilder:default=5
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=3600
+	PeriodSeconds int32 `json:"periodSeconds,omitempty"`
+	// timeoutSeconds is how long a Pod may take to answer. Defaults to 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=300
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+	// successThreshold is how many runs in a row have to succeed. Only
+	// beforeSwitch checks use it. Defaults to 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	SuccessThreshold int32 `json:"successThreshold,omitempty"`
+	// failureThreshold is how many runs in a row have to fail before the check
+	// has failed. Defaults to 3.
+	// +optional
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	FailureThreshold int32 `json:"failureThreshold,omitempty"`
+}
+
+// HTTPCheck asks with an HTTP GET.
+type HTTPCheck struct {
+	// path to ask for, beginning with a slash. Defaults to /.
+	// +optional
+	// +kubebuilder:default="/"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^/[^\s]*$`
+	Path string `json:"path,omitempty"`
+	// port of the Pod: a number, or the name of a container port of the
+	// template.
+	// +required
+	Port intstr.IntOrString `json:"port"`
+}
+
+// AddedApproval is what the Release demands beyond the policies.
+type AddedApproval struct {
+	// rules are seats to be filled, as in an ApprovalPolicy.
+	// +required
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Rules []ApprovalRule `json:"rules"`
+}
