@@ -104,55 +104,74 @@ const (
 	PhaseDeleting Phase = "Deleting"
 )
 
-// ActiveStatus is the content that was last switched to.
-type ActiveStatus struct {
-	// colour that serves.
+// Content is one content of a Release that the gate let through, with all that
+// is needed to watch it and to go back to it without looking at the spec, which
+// may have moved on since.
+type Content struct {
+	// colour that holds it.
 	Colour Colour `json:"colour"`
-	// digest of the content as it was approved.
+	// digest of everything that the approval covered.
 	// +kubebuilder:validation:MaxLength=71
 	Digest string `json:"digest"`
 	// revision of the spec that it was made from.
 	// +kubebuilder:validation:MaxLength=64
 	Revision string `json:"revision"`
-	// templateHash is the hash of the Deployment's Pod template as promoted.
+	// templateHash is the hash of the Deployment's Pod template.
 	// +kubebuilder:validation:MaxLength=71
 	TemplateHash string `json:"templateHash"`
 	// sequence number of the content.
 	Sequence int64 `json:"sequence"`
+	// authors are everyone who changed the content before it was let through.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	Authors []string `json:"authors,omitempty"`
+	// services that lead to it.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Services []ServiceRef `json:"services"`
+	// afterSwitch are the checks that it is watched with, as approved.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	AfterSwitch []Check `json:"afterSwitch,omitempty"`
+	// observeSeconds as approved.
+	ObserveSeconds int32 `json:"observeSeconds"`
+	// keepIdleSeconds as approved.
+	KeepIdleSeconds int32 `json:"keepIdleSeconds"`
+	// readinessGraceSeconds as approved.
+	ReadinessGraceSeconds int32 `json:"readinessGraceSeconds"`
+}
+
+// ActiveStatus is the content that was last switched to.
+type ActiveStatus struct {
+	Content `json:",inline"`
 	// epoch of the switch that made it active.
 	Epoch int64 `json:"epoch"`
 	// since is when all Services selected it.
 	Since metav1.Time `json:"since"`
-	// finishedAt is when the observation ended well. Unset while it is observed.
+	// finishedAt is when its observation ended, well or not. Unset while it is
+	// observed.
 	// +optional
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
 	// unreadySince is since when some Pods are not ready while it is observed.
 	// +optional
 	UnreadySince *metav1.Time `json:"unreadySince,omitempty"`
+	// failed says how it failed when there was nothing to go back to.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Failed string `json:"failed,omitempty"`
 }
 
-// FormerStatus is the content that was active before.
+// FormerStatus is the content that was active before and is kept complete, so
+// that going back takes one switch.
 type FormerStatus struct {
-	// colour that holds it.
-	Colour Colour `json:"colour"`
-	// digest of the content as it was approved.
-	// +kubebuilder:validation:MaxLength=71
-	Digest string `json:"digest"`
-	// revision of the spec that it was made from.
-	// +kubebuilder:validation:MaxLength=64
-	Revision string `json:"revision"`
-	// templateHash is the hash of the Deployment's Pod template as promoted.
-	// +kubebuilder:validation:MaxLength=71
-	TemplateHash string `json:"templateHash"`
-	// sequence number of the content.
-	Sequence int64 `json:"sequence"`
-	// promoted is true when this content was let through by the gate, so that
-	// it may be gone back to. A content that was rolled back from is kept with
-	// promoted false, for looking into.
-	// +optional
-	Promoted bool `json:"promoted,omitempty"`
+	Content `json:",inline"`
 	// keepUntil is when the colour is scaled to zero. Unset while the active
-	// content is observed: then it is kept.
+	// content is observed: until then it is kept.
 	// +optional
 	KeepUntil *metav1.Time `json:"keepUntil,omitempty"`
 }
@@ -232,14 +251,11 @@ type SwitchStatus struct {
 	Epoch int64 `json:"epoch"`
 	// reason for it.
 	Reason SwitchReason `json:"reason"`
-	// from is the colour that had the traffic. Empty at the first switch.
+	// from is the colour that had the traffic. Unset at the first switch.
 	// +optional
-	From Colour `json:"from,omitempty"`
-	// to is the colour that gets the traffic.
-	To Colour `json:"to"`
-	// digest of the content that gets the traffic.
-	// +kubebuilder:validation:MaxLength=71
-	Digest string `json:"digest"`
+	From *Colour `json:"from,omitempty"`
+	// to is the content that gets the traffic.
+	To Content `json:"to"`
 	// message says what caused it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
