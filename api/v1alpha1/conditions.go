@@ -76,6 +76,8 @@ const (
 	// ReasonWorkloadForeign: a Deployment of the name that is needed exists and
 	// does not belong to the Release.
 	ReasonWorkloadForeign = "WorkloadForeign"
+	// ReasonDrifted: the serving Deployment was changed by someone else.
+	ReasonDrifted = "Drifted"
 	// ReasonNoPolicy: no ApprovalPolicy covers the namespace.
 	ReasonNoPolicy = "NoPolicy"
 	// ReasonAuthorsUnknown: who wrote the content is not proven.

@@ -1,0 +1,84 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package act carries actions out. Each write carries the resourceVersion that
+// it was decided from, so that a decision about a world that has moved on is
+// refused by the API server. It decides nothing, but for one thing: a promotion
+// is not carried out when the policies, read live, are not those that the
+// approval was judged by.
+package act
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
+	"github.com/countersign/countersign/controllers/rollout"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// ErrPoliciesChanged says that a promotion was held because a policy changed
+// after it was decided. The next decision calls it off.
+var ErrPoliciesChanged = errors.New("a policy changed after the promotion was decided")
+
+// Actor writes.
+type Actor struct {
+	// Client writes; it reads from caches.
+	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
+}
+
+// Carry carries out the actions in their order and stops at the first error.
+// rel is the Release with its status as committed.
+func (a *Actor) Carry(ctx context.Context, rel *v1alpha1.Release, actions []rollout.Action) error {
+	for _, action := range actions {
+		if err := a.one(ctx, rel, action); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Actor) one(ctx context.Context, rel *v1alpha1.Release, action rollout.Action) error {
+	switch action := action.(type) {
+	case rollout.AddFinalizer:
+		return a.setFinalizer(ctx, rel, true)
+	case rollout.RemoveFinalizer:
+		return a.setFinalizer(ctx, rel, false)
+	case rollout.Claim:
+		return a.claim(ctx, rel, action)
+	case rollout.Materialise:
+		return a.materialise(ctx, rel, action)
+	case rollout.Scale:
+		return a.scale(ctx, rel, action)
+	case rollout.PointPreview:
+		return a.pointPreview(ctx, rel, action)
+	case rollout.ShiftTraffic:
+		return a.shiftTraffic(ctx, rel, action)
+	case rollout.Fence:
+		return a.fence(ctx, rel, action)
+	case rollout.Surrender:
+		return a.surrender(ctx, rel, action)
+	case rollout.Remove:
+		return a.remove(ctx, rel, action)
+	}
+	return fmt.Errorf("action %T is not known", action)
+}
+
+// policiesStand reads the policies live and compares them with those that a
+// promotion was judged by.
+func (a *Actor) policiesStand(ctx context.Context, namespace string, judged []approval.Policy, added *v1alpha1.AddedApproval) error {
+	var policies v1alpha1.ApprovalPolicyList
+	if err := a.Live.List(ctx, &policies); err != nil {
+		return fmt.Errorf("read the ApprovalPolicies before the switch: %w", err)
+	}
+	live := approval.Applicable(policies.Items, namespace, added)
+	if len(live) != len(judged) || len(live) > 0 && !reflect.DeepEqual(live, judged) {
+		return ErrPoliciesChanged
+	}
+	return nil
+}

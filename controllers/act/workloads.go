@@ -1,0 +1,147 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package act
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/rollout"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+)
+
+// keptReplicaSets is how many ReplicaSets of former templates a Deployment
+// keeps. Going back is done by the other colour, so few are of use.
+const keptReplicaSets = 2
+
+// deployment is a colour's Deployment as the spec wants it. It has no owner
+// reference: deleting a Release must not take what serves along.
+func deployment(rel *v1alpha1.Release, m rollout.Materialise) *appsv1.Deployment {
+	labels := map[string]string{v1alpha1.ReleaseLabel: rel.Name, v1alpha1.ColourLabel: string(m.Colour)}
+	template := *rel.Spec.Template.DeepCopy()
+	if template.Labels == nil {
+		template.Labels = map[string]string{}
+	}
+	maps.Copy(template.Labels, labels)
+	template.Labels[v1alpha1.RevisionLabel] = m.Revision
+	kept, deadline := int32(keptReplicaSets), rel.Spec.ProgressDeadlineSeconds
+	whole, none := intstr.FromString("100%"), intstr.FromInt32(0)
+	d := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: rel.Namespace, Name: rollout.WorkloadName(rel.Name, m.Colour), Labels: maps.Clone(labels),
+		},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &m.Replicas, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template,
+			MinReadySeconds: rel.Spec.MinReadySeconds, RevisionHistoryLimit: &kept,
+			Strategy: appsv1.DeploymentStrategy{
+				Type:          appsv1.RollingUpdateDeploymentStrategyType,
+				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: &whole, MaxUnavailable: &none},
+			},
+		},
+	}
+	if deadline > rel.Spec.MinReadySeconds {
+		d.Spec.ProgressDeadlineSeconds = &deadline
+	}
+	return d
+}
+
+func (a *Actor) materialise(ctx context.Context, rel *v1alpha1.Release, m rollout.Materialise) error {
+	want := deployment(rel, m)
+	if m.ResourceVersion == "" {
+		if err := a.Client.Create(ctx, want); err != nil {
+			return fmt.Errorf("create Deployment %s/%s: %w", want.Namespace, want.Name, err)
+		}
+		return nil
+	}
+	have, err := a.deployment(ctx, rel, m.Colour, m.ResourceVersion)
+	if err != nil {
+		return err
+	}
+	next := have.DeepCopy()
+	maps.Copy(next.Labels, want.Labels)
+	want.Spec.Selector = have.Spec.Selector // immutable
+	next.Spec = want.Spec
+	return a.patchDeployment(ctx, have, next)
+}
+
+func (a *Actor) scale(ctx context.Context, rel *v1alpha1.Release, s rollout.Scale) error {
+	have, err := a.deployment(ctx, rel, s.Colour, s.ResourceVersion)
+	if err != nil {
+		return err
+	}
+	next := have.DeepCopy()
+	next.Spec.Replicas = &s.Replicas
+	return a.patchDeployment(ctx, have, next)
+}
+
+// deployment is the one that was decided about; a conflict if it has changed.
+func (a *Actor) deployment(ctx context.Context, rel *v1alpha1.Release, c v1alpha1.Colour, version string) (*appsv1.Deployment, error) {
+	var d appsv1.Deployment
+	key := types.NamespacedName{Namespace: rel.Namespace, Name: rollout.WorkloadName(rel.Name, c)}
+	if err := a.Client.Get(ctx, key, &d); err != nil {
+		return nil, fmt.Errorf("get Deployment %s: %w", key, err)
+	}
+	if version != "" && d.ResourceVersion != version {
+		return nil, apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, d.Name,
+			fmt.Errorf("it changed since the decision"))
+	}
+	return &d, nil
+}
+
+func (a *Actor) patchDeployment(ctx context.Context, have, next *appsv1.Deployment) error {
+	patch := client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{})
+	if err := a.Client.Patch(ctx, next, patch); err != nil {
+		return fmt.Errorf("patch Deployment %s/%s: %w", have.Namespace, have.Name, err)
+	}
+	return nil
+}
+
+func (a *Actor) surrenderWorkload(ctx context.Context, rel *v1alpha1.Release, c v1alpha1.Colour) error {
+	have, err := a.deployment(ctx, rel, c, "")
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	next := have.DeepCopy()
+	delete(next.Labels, v1alpha1.ReleaseLabel)
+	delete(next.Labels, v1alpha1.ColourLabel)
+	return a.patchDeployment(ctx, have, next)
+}
+
+func (a *Actor) remove(ctx context.Context, rel *v1alpha1.Release, r rollout.Remove) error {
+	var obj client.Object = &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{
+		Namespace: rel.Namespace, Name: rollout.WorkloadName(rel.Name, r.Colour),
+	}}
+	if r.Preview != "" {
+		obj = &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: rel.Namespace, Name: r.Preview}}
+	}
+	err := a.Client.Delete(ctx, obj, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %T %s/%s: %w", obj, obj.GetNamespace(), obj.GetName(), err)
+	}
+	return nil
+}
+
+func (a *Actor) setFinalizer(ctx context.Context, rel *v1alpha1.Release, present bool) error {
+	next := rel.DeepCopy()
+	if present {
+		controllerutil.AddFinalizer(next, v1alpha1.Finalizer)
+	} else {
+		controllerutil.RemoveFinalizer(next, v1alpha1.Finalizer)
+	}
+	if err := a.Client.Patch(ctx, next, client.MergeFromWithOptions(rel, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("patch the finalizer of Release %s/%s: %w", rel.Namespace, rel.Name, err)
+	}
+	rel.ResourceVersion, rel.Finalizers = next.ResourceVersion, next.Finalizers
+	return nil
+}

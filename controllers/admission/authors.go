@@ -1,0 +1,131 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/digest"
+	"github.com/countersign/countersign/controllers/receipt"
+	"github.com/countersign/countersign/controllers/speccheck"
+)
+
+// maxAuthors is what the status of a Release can hold.
+const maxAuthors = 64
+
+// checkContent refuses content that cannot be released. Content that is there
+// already is left alone, so that a Release can always be annotated and deleted.
+func (w *Webhook) checkContent(_ context.Context, r *review) error {
+	if !r.contentChanged {
+		return nil
+	}
+	if r.user == w.OperatorUser {
+		return refuse("Operator", "the operator (%s) does not write the content of a Release; use an account of your own", r.user)
+	}
+	if r.now.Name == "" {
+		return refuse("Name", "a Release needs metadata.name: generateName would leave its authors on record for no name; write metadata.name")
+	}
+	if problems := speccheck.Problems(r.now.Spec); len(problems) > 0 {
+		return refuse("Spec", "Release %s cannot be released as it is: %s", r.now.Name, strings.Join(problems, "; "))
+	}
+	return nil
+}
+
+// stampAuthors records who changed the content since the last promotion.
+func (w *Webhook) stampAuthors(ctx context.Context, r *review) error {
+	if !r.contentChanged {
+		r.restoreAuthors()
+		return nil
+	}
+	if !receipt.SafeUser(r.user) {
+		return refuse("Username", "username %q has characters that cannot be put on record as an author (letters, digits and @._:/#+=- can); ask the platform team for an account whose name has no others", r.user)
+	}
+	revision, err := digest.Revision(r.now.Spec)
+	if err != nil {
+		return fmt.Errorf("revision of the spec: %w", err)
+	}
+	names, err := w.formerAuthors(r, revision)
+	if err != nil {
+		return err
+	}
+	names = append(names, r.user)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) > maxAuthors {
+		return refuse("TooManyAuthors", "Release %s has %d authors since its last promotion and can have no more; get what is there approved, or rejected, first", r.now.Name, maxAuthors)
+	}
+	text, err := receipt.FormatAuthors(names)
+	if err != nil {
+		return fmt.Errorf("list the authors: %w", err)
+	}
+	statement := receipt.Authors{
+		Cluster: w.Cluster, Namespace: r.now.Namespace, Name: r.now.Name, Revision: revision,
+		Authors: names, At: w.Now(), Nonce: string(r.req.UID), DryRun: r.dryRun(),
+	}
+	if r.was != nil {
+		statement.UID = string(r.was.UID)
+	}
+	envelope, err := w.Signer.SignAuthors(ctx, statement)
+	if err != nil {
+		return err
+	}
+	r.annotations[v1alpha1.AuthorsAnnotation] = text
+	r.annotations[v1alpha1.AuthorsReceiptAnnotation] = receipt.FormatAuthorsReceipt(envelope)
+	return nil
+}
+
+// restoreAuthors leaves the record as it was, whatever the request says: a
+// replace from a manifest that does not know it must not lose it.
+func (r *review) restoreAuthors() {
+	for _, key := range []string{v1alpha1.AuthorsAnnotation, v1alpha1.AuthorsReceiptAnnotation} {
+		was, had := r.before(key)
+		now, has := r.now.Annotations[key]
+		if was != now || had != has {
+			r.restore(key)
+			r.warn("annotation %s is written by admission only and was left as it is", key)
+		}
+	}
+}
+
+// formerAuthors are those who changed the content before this request and whose
+// change is not promoted.
+func (w *Webhook) formerAuthors(r *review, revision string) ([]string, error) {
+	if r.was == nil {
+		return nil, nil
+	}
+	before, err := digest.Revision(r.was.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("revision of the spec as it was: %w", err)
+	}
+	if nothingPending(r.was, before) {
+		return nil, nil
+	}
+	names, known, why := receipt.KnownAuthors(r.was, before, w.Cluster, receipt.NewVerifier(w.Signer.Public()))
+	if known {
+		return names, nil
+	}
+	// What is active was approved whoever wrote it, so going back to it needs
+	// no record. This is also the way out of a lost one.
+	if active := r.was.Status.Active; active != nil && active.Revision == revision {
+		names, _ = receipt.ParseAuthors(r.was.Annotations[v1alpha1.AuthorsAnnotation])
+		return names, nil
+	}
+	return nil, refuse("AuthorsUnknown",
+		"it is not on record who changed Release %s before (%s), so nobody could be kept from approving their own work; apply the content that is active first, then this change, or delete the Release and create it again: what serves goes on serving",
+		r.now.Name, why)
+}
+
+// nothingPending tells whether the operator has seen the spec as it was and
+// found all of it promoted. The admission policies can see all of this but the
+// revision.
+func nothingPending(was *v1alpha1.Release, revision string) bool {
+	s := was.Status
+	return s.Candidate == nil && s.Active != nil && s.Active.Revision == revision && s.ObservedGeneration == was.Generation
+}
+
+func (r *review) dryRun() bool { return r.req.DryRun != nil && *r.req.DryRun }

@@ -1,0 +1,123 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
+	"github.com/countersign/countersign/controllers/receipt"
+	authenticationv1 "k8s.io/api/authentication/v1"
+)
+
+// credentialID names the credential that a request was authenticated by. The
+// API server leaves it out for a user who is impersonated.
+const credentialID = "authentication.kubernetes.io/credential-id"
+
+func isBot(user string) bool { return strings.HasPrefix(user, "system:") }
+
+// checkPerson refuses whoever cannot be a person with credentials of their own.
+func (r *review) checkPerson() error {
+	switch {
+	case isBot(r.user):
+		return refuse("Bot", "user %s is not a person and cannot vote; a person that the policy names has to run: %s",
+			r.user, r.annotate(v1alpha1.VotePrefix+"my-name="+orPlaceholder(r.candidate())))
+	case !ownToken(r.req.UserInfo):
+		return refuse("Credential", "user %s did not show a token of their own; vote with your own credentials: kubectl --as and client certificates cannot vote", r.user)
+	case !receipt.SafeUser(r.user):
+		return refuse("Username", "username %q has characters that cannot be put on record (letters, digits and @._:/#+=- can); ask the platform team for an account whose name has no others", r.user)
+	}
+	return nil
+}
+
+func ownToken(user authenticationv1.UserInfo) bool {
+	return slices.ContainsFunc(user.Extra[credentialID], func(id string) bool { return strings.HasPrefix(id, "JTI=") })
+}
+
+// checkSlot refuses a slot that is somebody else's, a second one, and one too many.
+func (r *review) checkSlot(slot, value string) error {
+	if owner := r.owner(slot); owner != "" && owner != r.user {
+		return refuse("Slot", "slot %s belongs to %s; use your own: %s",
+			slot, owner, r.annotate(v1alpha1.VotePrefix+r.slotFor()+"="+value))
+	}
+	taken := 0
+	for _, key := range slices.Sorted(maps.Keys(r.was.Annotations)) {
+		other, ok := strings.CutPrefix(key, v1alpha1.ReceiptPrefix)
+		if !ok || other == slot {
+			continue
+		}
+		taken++
+		if r.owner(other) == r.user {
+			return refuse("SecondSlot", "you have slot %s on this Release, and each person has one; vote in it: %s",
+				other, r.annotate(v1alpha1.VotePrefix+other+"="+value))
+		}
+	}
+	if taken >= receipt.MaxSlots {
+		return refuse("TooManySlots", "all %d slots for votes are taken; somebody who has a slot has to vote", receipt.MaxSlots)
+	}
+	return nil
+}
+
+// slotFor suggests a slot to the user: the one they have, or one named after them.
+func (r *review) slotFor() string {
+	name, _, _ := strings.Cut(r.user, "@")
+	for _, candidate := range []string{name, r.user} {
+		slot := strings.Trim(strings.Map(slotCharacter, candidate), "-_.")
+		slot = strings.TrimRight(slot[:min(len(slot), 63)], "-_.")
+		if owner := r.owner(slot); slot != "" && (owner == "" || owner == r.user) {
+			return slot
+		}
+	}
+	return "my-name"
+}
+
+func slotCharacter(c rune) rune {
+	if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' {
+		return c
+	}
+	return '-'
+}
+
+// candidate is the digest that can be voted on; empty when there is none.
+func (r *review) candidate() string {
+	if r.was == nil || r.was.Status.Candidate == nil {
+		return ""
+	}
+	c := r.was.Status.Candidate
+	if c.ObservedGeneration != r.was.Generation {
+		return ""
+	}
+	return c.Digest
+}
+
+func orPlaceholder(digest string) string {
+	if digest == "" {
+		return "DIGEST"
+	}
+	return digest
+}
+
+// checkDigest refuses a vote on anything but the content that is on offer now.
+func (r *review) checkDigest(slot, value string) (approval.Decision, string, error) {
+	current := r.candidate()
+	if current == "" {
+		return "", "", refuse("NoCandidate", "Release %s has no candidate to vote on yet; wait until this shows its digest: kubectl get release %s -n %s -o wide",
+			r.now.Name, r.now.Name, r.now.Namespace)
+	}
+	approve := r.annotate(v1alpha1.VotePrefix + slot + "=" + current)
+	decision, digest, err := approval.ParseVote(value)
+	if err != nil {
+		return "", "", refuse("Malformed", "%v; the current candidate is %s: %s", err, current, approve)
+	}
+	if digest != current {
+		if decision == approval.Reject {
+			approve = r.annotate(v1alpha1.VotePrefix + slot + "=" + v1alpha1.RejectPrefix + current)
+		}
+		return "", "", refuse("Digest", "%s is not the current candidate, which is %s; look at it, then: %s", digest, current, approve)
+	}
+	return decision, digest, nil
+}

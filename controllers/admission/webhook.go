@@ -1,0 +1,109 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package admission serves the mutating webhook of Releases. It stamps who
+// changed the content, signs votes, and refuses what cannot count, with a
+// message that says what to do instead. It stores nothing and decides nothing:
+// a vote that it admits is judged again, with its receipt, at the switch.
+//
+// The admission policies in config/policy hold the same line inside the API
+// server, so that neither of the two has to be trusted alone.
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
+	"github.com/countersign/countersign/controllers/receipt"
+	admissionv1 "k8s.io/api/admission/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// Path is where the webhook is served.
+const Path = "/mutate-countersign-dev-v1alpha1-release"
+
+// Webhook stamps and signs what is written to Releases.
+type Webhook struct {
+	// Reader finds the ApprovalPolicies.
+	Reader client.Reader
+	// Signer makes the receipts.
+	Signer *receipt.Signer
+	// Cluster is the id of the cluster, part of each receipt.
+	Cluster string
+	// Now is the clock.
+	Now func() time.Time
+	// OperatorUser is the operator's own username. It writes neither content
+	// nor votes, whatever token it is that asks.
+	OperatorUser string
+}
+
+// Register serves the webhook at Path on the manager's webhook server.
+func Register(mgr manager.Manager, w Webhook) error {
+	if err := registerMetrics(); err != nil {
+		return fmt.Errorf("register the metrics of admission: %w", err)
+	}
+	mgr.GetWebhookServer().Register(Path, &admission.Webhook{Handler: &w})
+	return nil
+}
+
+// Handle reviews one request.
+func (w *Webhook) Handle(ctx context.Context, req admission.Request) admission.Response {
+	response, reason := w.handle(ctx, req)
+	decisions.WithLabelValues(string(req.Operation), fmt.Sprint(response.Allowed), reason).Inc()
+	if !response.Allowed {
+		log.FromContext(ctx).Info("Refused a write", "release", req.Namespace+"/"+req.Name,
+			"user", req.UserInfo.Username, "reason", reason)
+	}
+	return response
+}
+
+func (w *Webhook) handle(ctx context.Context, req admission.Request) (admission.Response, string) {
+	if req.Operation != admissionv1.Create && req.Operation != admissionv1.Update || req.SubResource != "" {
+		return admission.Allowed(""), ""
+	}
+	r, err := newReview(req)
+	if err != nil {
+		return admission.Errored(http.StatusBadRequest, err), "Malformed"
+	}
+	steps := []func(context.Context, *review) error{w.checkContent, w.stampVote, w.keepComments, w.stampAuthors}
+	for _, step := range steps {
+		if err := step(ctx, r); err != nil {
+			var no *refusal
+			if errors.As(err, &no) {
+				return admission.Denied(no.message), no.reason
+			}
+			return admission.Errored(http.StatusInternalServerError, err), "Error"
+		}
+	}
+	return admission.Patched("", r.patch()...).WithWarnings(r.warnings...), ""
+}
+
+// policies are those that the Release has to satisfy.
+func (w *Webhook) policies(ctx context.Context, r *review) ([]approval.Policy, error) {
+	var list v1alpha1.ApprovalPolicyList
+	if err := w.Reader.List(ctx, &list); err != nil {
+		return nil, fmt.Errorf("list ApprovalPolicies: %w", err)
+	}
+	return approval.Applicable(list.Items, r.now.Namespace, r.now.Spec.Approval), nil
+}
+
+// refusal is an error whose message is for the person who asked.
+type refusal struct {
+	// reason in one word, for the log and the metric.
+	reason  string
+	message string
+}
+
+func (r *refusal) Error() string { return r.message }
+
+func refuse(reason, format string, args ...any) error {
+	return &refusal{reason: reason, message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,177 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package approval
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+)
+
+// AddedName is the name of the policy that a Release's own spec.approval becomes.
+// No ApprovalPolicy can have it: their names are in lower case.
+const AddedName = "Release"
+
+// Person is one human with several accounts.
+type Person struct {
+	Name  string   `json:"name"`
+	Users []string `json:"users,omitempty"`
+}
+
+// Rule is a number of seats and who may fill them.
+type Rule struct {
+	Name string `json:"name"`
+	// Count of seats, 1 to 64. With any other, the rule can never be met.
+	Count int `json:"count"`
+	// Users and Groups who may take a seat. With neither, the rule can never be
+	// met.
+	Users  []string `json:"users,omitempty"`
+	Groups []string `json:"groups,omitempty"`
+	// CanVeto makes a rejection by any of them block the candidate.
+	CanVeto bool `json:"canVeto"`
+}
+
+// Policy is what an ApprovalPolicy demands, in a form that depends on its meaning
+// only. It is part of every digest.
+type Policy struct {
+	Name string `json:"name"`
+	// Rules whose seats have all to be filled. Without any, the policy can never
+	// be met.
+	Rules []Rule `json:"rules"`
+	// MinDistinctPersons is how many persons have to approve under any of the
+	// rules. Less than the seats has no effect: each takes a person of its own.
+	MinDistinctPersons int `json:"minDistinctPersons"`
+	// AuthorsMayApprove has effect only if it is set in all policies.
+	AuthorsMayApprove bool `json:"authorsMayApprove"`
+	// ValidFor is how long an approval counts here, in nanoseconds in JSON, as a
+	// string because JSON numbers cannot hold them all. Unless it is more than 0,
+	// no approval counts.
+	ValidFor time.Duration `json:"validFor,string"`
+	// Persons with several accounts.
+	Persons []Person `json:"persons,omitempty"`
+}
+
+// FromSpec is the policy that a spec describes. Sets are sorted and without
+// duplicates and empty members; an empty set is nil.
+func FromSpec(name string, spec v1alpha1.ApprovalPolicySpec) Policy {
+	p := Policy{
+		Name:               name,
+		Rules:              rulesOf(spec.Rules),
+		MinDistinctPersons: int(spec.MinDistinctPersons),
+		AuthorsMayApprove:  spec.AuthorsMayApprove,
+		ValidFor:           spec.ValidFor.Duration,
+	}
+	for _, person := range spec.Persons {
+		p.Persons = append(p.Persons, Person(person))
+	}
+	return normal(p)
+}
+
+func rulesOf(specs []v1alpha1.ApprovalRule) (rules []Rule) {
+	for _, r := range specs {
+		rules = append(rules, Rule{Name: r.Name, Count: int(r.Count), Users: r.Users, Groups: r.Groups, CanVeto: r.CanVeto})
+	}
+	return rules
+}
+
+// normal shares nothing with its argument.
+func normal(p Policy) Policy {
+	p.Rules = slices.Clone(p.Rules)
+	for i := range p.Rules {
+		p.Rules[i].Users = set(p.Rules[i].Users)
+		p.Rules[i].Groups = set(p.Rules[i].Groups)
+	}
+	slices.SortStableFunc(p.Rules, func(a, b Rule) int { return cmp.Compare(a.Name, b.Name) })
+	p.Persons = slices.Clone(p.Persons)
+	for i := range p.Persons {
+		p.Persons[i].Users = set(p.Persons[i].Users)
+	}
+	slices.SortStableFunc(p.Persons, func(a, b Person) int { return cmp.Compare(a.Name, b.Name) })
+	if len(p.Rules) == 0 {
+		p.Rules = nil
+	}
+	if len(p.Persons) == 0 {
+		p.Persons = nil
+	}
+	return p
+}
+
+// set is sorted, without duplicates and empty members, and nil if empty.
+func set(members []string) (sorted []string) {
+	for _, m := range members {
+		if m != "" {
+			sorted = append(sorted, m)
+		}
+	}
+	slices.Sort(sorted)
+	return slices.Compact(sorted)
+}
+
+// Applicable are the policies that cover the namespace, sorted by name. All of
+// them have to agree. With added, one more policy named AddedName demands the
+// seats that the Release adds; it can make nothing easier: its approvals are
+// valid for the shortest time of the others and authors may approve only where
+// the others let them. If no policy covers the namespace, there is none, whatever
+// is added: a Release cannot bring its own.
+func Applicable(policies []v1alpha1.ApprovalPolicy, namespace string, added *v1alpha1.AddedApproval) []Policy {
+	var applicable []Policy
+	for i := range policies {
+		covers := func(pattern string) bool { return matches(pattern, namespace) }
+		if slices.ContainsFunc(policies[i].Spec.Namespaces, covers) {
+			applicable = append(applicable, FromSpec(policies[i].Name, policies[i].Spec))
+		}
+	}
+	if len(applicable) > 0 && added != nil {
+		applicable = append(applicable, release(applicable, added.Rules))
+	}
+	slices.SortStableFunc(applicable, func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) })
+	return applicable
+}
+
+func release(others []Policy, rules []v1alpha1.ApprovalRule) Policy {
+	p := Policy{Name: AddedName, Rules: rulesOf(rules), AuthorsMayApprove: true, ValidFor: others[0].ValidFor}
+	for i := range others {
+		p.ValidFor = min(p.ValidFor, others[i].ValidFor)
+		p.AuthorsMayApprove = p.AuthorsMayApprove && others[i].AuthorsMayApprove
+	}
+	return normal(p)
+}
+
+// matches tells whether the namespace has the pattern's form. A star stands for
+// any run of characters, also none; nothing else is special.
+func matches(pattern, namespace string) bool {
+	first, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return namespace != "" && pattern == namespace
+	}
+	tail, ok := strings.CutPrefix(namespace, first)
+	if !ok || namespace == "" {
+		return false
+	}
+	parts := strings.Split(rest, "*")
+	last := len(parts) - 1
+	for _, part := range parts[:last] {
+		i := strings.Index(tail, part)
+		if i < 0 {
+			return false
+		}
+		tail = tail[i+len(part):]
+	}
+	return strings.HasSuffix(tail, parts[last])
+}
+
+// GroupsNamed is the sorted set of groups that any rule names. A receipt records
+// only those of the voter's.
+func GroupsNamed(policies []Policy) []string {
+	var groups []string
+	for i := range policies {
+		for _, rule := range policies[i].Rules {
+			groups = append(groups, rule.Groups...)
+		}
+	}
+	return set(groups)
+}

@@ -1,0 +1,165 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package approval
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// seats are those that are filled, sorted.
+func (f *filling) seats() (seats []Seat) {
+	b := f.ballot
+	for at, holders := range f.holders {
+		for _, who := range holders {
+			v := &b.votes[f.claim(who, at)]
+			seats = append(seats, Seat{
+				Policy: b.policies[b.places[at].policy].Name, Rule: b.places[at].rule.Name,
+				Person: b.persons.called(v.User), User: v.User, Slot: v.Slot,
+			})
+		}
+	}
+	slices.SortStableFunc(seats, func(a, b Seat) int {
+		return cmp.Or(strings.Compare(a.Policy, b.Policy), strings.Compare(a.Rule, b.Rule),
+			strings.Compare(a.User, b.User), strings.Compare(a.Slot, b.Slot))
+	})
+	return seats
+}
+
+// missing is what is lacking, by policy and rule.
+func (f *filling) missing() (missing []Missing) {
+	for p := range f.ballot.policies {
+		name := f.ballot.policies[p].Name
+		var everyone Rule
+		for at, where := range f.ballot.places {
+			if where.policy != p {
+				continue
+			}
+			if where.broken == "" {
+				everyone.Users = append(everyone.Users, where.rule.Users...)
+				everyone.Groups = append(everyone.Groups, where.rule.Groups...)
+			}
+			if free := where.seats - len(f.holders[at]); free > 0 {
+				missing = append(missing, f.lack(Missing{Policy: name, Rule: where.rule.Name, Count: free, Broken: where.broken}, where.rule, f.seated()))
+			}
+		}
+		if _, more := f.lacking(p); more > 0 {
+			counts := make([]bool, len(f.voters))
+			for _, who := range f.voices[p] {
+				counts[who] = true
+			}
+			missing = append(missing, f.lack(Missing{Policy: name, Rule: RuleDistinctPersons, Count: more}, everyone, counts))
+		}
+	}
+	return missing
+}
+
+// lack adds who of a rule could fill what is missing: not the authors who cannot
+// approve, and not the voters who are used up.
+func (f *filling) lack(m Missing, rule Rule, used []bool) Missing {
+	if m.Broken != "" {
+		return m
+	}
+	b := f.ballot
+	taken := map[string]bool{}
+	for i, who := range f.voters {
+		if used[i] {
+			taken[b.persons.of(b.votes[who.votes[0]].User)] = true
+		}
+	}
+	m.Groups = set(rule.Groups)
+	for _, user := range set(rule.Users) {
+		if !isProgram(user) && b.excluded(user) == "" && !taken[b.persons.of(user)] {
+			m.Users = append(m.Users, user)
+		}
+	}
+	return m
+}
+
+// count is how many of the persons that are demanded have approved.
+func (f *filling) count() (filled, total int) {
+	for p := range f.ballot.policies {
+		demanded := 0
+		for _, where := range f.ballot.places {
+			if where.policy == p {
+				demanded += where.seats
+			}
+		}
+		demanded = max(demanded, f.ballot.policies[p].MinDistinctPersons)
+		seats, more := f.lacking(p)
+		total += demanded
+		filled += demanded - seats - more
+	}
+	return filled, total
+}
+
+// who names those who could fill what is missing.
+func (m Missing) who() string {
+	groups := make([]string, 0, len(m.Groups))
+	for _, g := range m.Groups {
+		groups = append(groups, "a member of "+g)
+	}
+	if names := append(slices.Clone(m.Users), groups...); len(names) > 0 {
+		return "from " + list(names)
+	}
+	return fmt.Sprintf("but nobody is left who could: ask the owners of policy %s to name more people", m.Policy)
+}
+
+func (m Missing) sentence() string {
+	switch {
+	case m.Broken != "" && m.Rule == "":
+		return fmt.Sprintf("policy %s can never be met, because %s: ask its owners to mend it", m.Policy, m.Broken)
+	case m.Broken != "":
+		return fmt.Sprintf("rule %s/%s can never be met, because %s: ask the owners of the policy to mend it", m.Policy, m.Rule, m.Broken)
+	case m.Rule == RuleDistinctPersons:
+		return fmt.Sprintf("policy %s needs %s in all, %s", m.Policy, more(m.Count, "person"), m.who())
+	}
+	return fmt.Sprintf("%s/%s needs %s, %s", m.Policy, m.Rule, more(m.Count, "approval"), m.who())
+}
+
+func more(n int, what string) string {
+	if n == 1 {
+		return "1 more " + what
+	}
+	return fmt.Sprintf("%d more %ss", n, what)
+}
+
+// maxSentences bounds how many rules a message speaks of.
+const maxSentences = 3
+
+func missingMessage(missing []Missing) string {
+	sentences := make([]string, 0, maxSentences+1)
+	for i, m := range missing {
+		if i == maxSentences {
+			sentences = append(sentences, fmt.Sprintf("%d more rules are not met", len(missing)-i))
+			break
+		}
+		sentences = append(sentences, m.sentence())
+	}
+	return strings.Join(sentences, "; ")
+}
+
+func approvedMessage(seats []Seat) string {
+	var people []string
+	for _, s := range seats {
+		people = append(people, s.Person)
+	}
+	return "every seat is filled: " + list(people)
+}
+
+func (b *ballot) rejectedMessage() string {
+	var by []string
+	for i := range b.votes {
+		if v := &b.votes[i]; v.Counted && v.Decision == Reject {
+			role := v.Rule
+			if role == "" {
+				role = "an author"
+			}
+			by = append(by, fmt.Sprintf("%s (%s)", v.User, role))
+		}
+	}
+	return fmt.Sprintf("rejected by %s; it stays blocked until they withdraw their vote or the content changes", list(set(by)))
+}

@@ -1,0 +1,101 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package approval
+
+import "time"
+
+// Subject is what is voted on.
+type Subject struct {
+	// Digest of the candidate. Empty while it is not known: nothing can be
+	// approved then.
+	Digest string
+	// Authors are everyone who changed the content since the last promotion.
+	Authors []string
+	// AuthorsKnown tells that Authors is proven to be complete. Otherwise the
+	// candidate is blocked.
+	AuthorsKnown bool
+}
+
+// Outcome is what a verdict comes to. Only Approved lets a candidate through.
+type Outcome uint8
+
+const (
+	// Pending is the zero value: people have to vote first.
+	Pending Outcome = iota
+	// Approved: every seat is filled and nobody who may veto does.
+	Approved
+	// Rejected: somebody who may veto rejects the candidate.
+	Rejected
+	// Blocked: no vote can help. Reason says what is missing: a policy, or the
+	// proof of who the authors are.
+	Blocked
+)
+
+// Seat is a seat that a person fills.
+type Seat struct {
+	// Policy and Rule demand the seat.
+	Policy, Rule string
+	// Person who fills it, by the name that a policy gives them, else by User.
+	Person string
+	// User is the account that voted, Slot where its vote is.
+	User, Slot string
+}
+
+// ExplainedVote is a vote and what became of it.
+type ExplainedVote struct {
+	Vote
+	// Counted tells that the vote has effect: it fills a seat, makes up the
+	// distinct persons that a policy demands, or vetoes.
+	Counted bool
+	// Rule that the vote has effect under, as policy/rule. Empty if it has none.
+	Rule string
+	// Why is one sentence, without a full stop, that says what the vote does or
+	// what to do to make it count. It is never empty and changes only when the
+	// verdict does.
+	Why string
+}
+
+// Missing is what a rule still lacks.
+type Missing struct {
+	// Policy and Rule that lack it. Rule is empty for a policy without rules and
+	// RuleDistinctPersons if seats are filled but by too few persons.
+	Policy, Rule string
+	// Count is how many more persons have to approve.
+	Count int
+	// Users and Groups are who could fill it, without those who cannot because
+	// they are authors or already count.
+	Users, Groups []string
+	// Broken says why nobody can ever fill it; empty unless the policy itself is
+	// at fault.
+	Broken string
+}
+
+// RuleDistinctPersons stands for minDistinctPersons where a rule is named.
+const RuleDistinctPersons = "minDistinctPersons"
+
+// Verdict is what the votes come to at a moment.
+type Verdict struct {
+	Outcome Outcome
+	// Reason is one of the API's: QuorumMet, AwaitingApproval, Rejected,
+	// NoPolicy, AuthorsUnknown.
+	Reason string
+	// Seats that are filled, sorted by policy and rule.
+	Seats []Seat
+	// Votes has every vote that was given, sorted by slot.
+	Votes []ExplainedVote
+	// Missing is what is lacking, sorted by policy and rule, what concerns a
+	// policy as a whole after its rules. Empty exactly when the quorum is met.
+	Missing []Missing
+	// Filled of Total persons that the policies demand in all have approved.
+	// They are equal exactly when the quorum is met, vetoes aside.
+	Filled, Total int
+	// Vetoes are the users who reject with effect, sorted.
+	Vetoes []string
+	// ValidUntil is the first moment at which the approval holds no more if no
+	// vote changes. Zero unless Approved.
+	ValidUntil time.Time
+	// Message is a sentence, without a full stop, that names the next human
+	// action. It changes only when the verdict does.
+	Message string
+}

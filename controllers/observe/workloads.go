@@ -1,0 +1,84 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/digest"
+	"github.com/countersign/countersign/controllers/rollout"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+func (o *Observer) workloads(ctx context.Context, s *rollout.Snapshot) error {
+	rel := &s.Release
+	var pods corev1.PodList
+	if err := o.Client.List(ctx, &pods, client.InNamespace(rel.Namespace), client.MatchingLabels{v1alpha1.ReleaseLabel: rel.Name}); err != nil {
+		return fmt.Errorf("list Pods of Release %s/%s: %w", rel.Namespace, rel.Name, err)
+	}
+	for colour, w := range map[v1alpha1.Colour]*rollout.Workload{v1alpha1.Blue: &s.Blue, v1alpha1.Green: &s.Green} {
+		if err := o.workload(ctx, rel, colour, w); err != nil {
+			return err
+		}
+		w.Pods = podsOf(pods.Items, colour)
+	}
+	return nil
+}
+
+func (o *Observer) workload(ctx context.Context, rel *v1alpha1.Release, colour v1alpha1.Colour, w *rollout.Workload) error {
+	w.Name = rollout.WorkloadName(rel.Name, colour)
+	var d appsv1.Deployment
+	err := o.Client.Get(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: w.Name}, &d)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("get Deployment %s/%s: %w", rel.Namespace, w.Name, err)
+	}
+	w.Exists = d.DeletionTimestamp == nil
+	w.Foreign = d.Labels[v1alpha1.ReleaseLabel] != rel.Name || d.Labels[v1alpha1.ColourLabel] != string(colour)
+	w.ResourceVersion = d.ResourceVersion
+	w.Revision = d.Spec.Template.Labels[v1alpha1.RevisionLabel]
+	w.Template = d.Spec.Template
+	if w.TemplateHash, err = digest.TemplateHash(d.Spec.Template); err != nil {
+		return fmt.Errorf("hash the template of Deployment %s/%s: %w", rel.Namespace, w.Name, err)
+	}
+	if d.Spec.Replicas != nil {
+		w.Replicas = *d.Spec.Replicas
+	}
+	w.Settled = d.Status.ObservedGeneration >= d.Generation
+	w.Total, w.Updated = d.Status.Replicas, d.Status.UpdatedReplicas
+	w.Ready, w.Available = d.Status.ReadyReplicas, d.Status.AvailableReplicas
+	return nil
+}
+
+func podsOf(pods []corev1.Pod, colour v1alpha1.Colour) []rollout.Pod {
+	var out []rollout.Pod
+	for i := range pods {
+		p := &pods[i]
+		if p.Labels[v1alpha1.ColourLabel] != string(colour) {
+			continue
+		}
+		out = append(out, rollout.Pod{
+			Name: p.Name, IP: p.Status.PodIP, Revision: p.Labels[v1alpha1.RevisionLabel],
+			Ready: isReady(p), Terminating: p.DeletionTimestamp != nil,
+		})
+	}
+	slices.SortFunc(out, func(a, b rollout.Pod) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+func isReady(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}

@@ -1,0 +1,120 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/act"
+	"github.com/countersign/countersign/controllers/checks"
+	"github.com/countersign/countersign/controllers/observe"
+	"github.com/countersign/countersign/controllers/receipt"
+	"github.com/countersign/countersign/controllers/rollout"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// againSoon is how long to wait after a conflict: the watch that brings the
+// other writer's change usually comes first.
+const againSoon = 20 * time.Millisecond
+
+// Teller tells people about decisions that were committed.
+type Teller interface {
+	// Tell is called once for each committed decision.
+	Tell(rel *v1alpha1.Release, before v1alpha1.ReleaseStatus, notices []rollout.Notice)
+	// Conflict counts a write that was refused because the world moved on.
+	Conflict()
+}
+
+// Reconciler brings Releases along: it observes, decides, commits the decision,
+// acts and tells. All judgement is in rollout.Decide.
+type Reconciler struct {
+	// Client reads from caches and writes.
+	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
+	// Checks runs the checks.
+	Checks checks.Runner
+	// Verifier knows the keys of receipts.
+	Verifier *receipt.Verifier
+	// Cluster is the id of the cluster.
+	Cluster string
+	// Now is the clock.
+	Now func() time.Time
+	// Teller may be nil.
+	Teller Teller
+}
+
+// Reconcile handles one Release.
+func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	rel := &v1alpha1.Release{}
+	if err := r.Client.Get(ctx, req.NamespacedName, rel); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.Checks.Forget(req.NamespacedName)
+			return reconcile.Result{}, nil
+		}
+		return reconcile.Result{}, fmt.Errorf("get Release %s: %w", req, err)
+	}
+	observer := observe.Observer{Client: r.Client, Live: r.Live, Verifier: r.Verifier, Cluster: r.Cluster}
+	snapshot, err := observer.Snapshot(ctx, rel, r.Checks.Results(req.NamespacedName), r.Now())
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	decision := rollout.Decide(snapshot)
+	before := rel.Status
+	if err := r.commit(ctx, rel, decision); err != nil {
+		return r.refused(err)
+	}
+	r.Checks.Sync(req.NamespacedName, decision.Checks)
+	actor := act.Actor{Client: r.Client, Live: r.Live}
+	err = actor.Carry(ctx, rel, decision.Actions)
+	if r.Teller != nil {
+		r.Teller.Tell(rel, before, decision.Notices)
+	}
+	if err != nil {
+		return r.refused(err)
+	}
+	return r.wake(decision), nil
+}
+
+// commit writes the status, with the resourceVersion that was decided from. It
+// is done before any action, also when the status is the same: then it writes
+// nothing, but a decision from a stale reading is refused before it can act.
+func (r *Reconciler) commit(ctx context.Context, rel *v1alpha1.Release, d rollout.Decision) error {
+	if len(d.Actions) == 0 && equality.Semantic.DeepEqual(rel.Status, d.Status) {
+		return nil
+	}
+	base := rel.DeepCopy()
+	d.Status.DeepCopyInto(&rel.Status)
+	patch := client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Status().Patch(ctx, rel, patch); err != nil {
+		return fmt.Errorf("write the status of Release %s/%s: %w", base.Namespace, base.Name, err)
+	}
+	return nil
+}
+
+// refused sorts errors: a world that moved on is looked at again, quietly.
+func (r *Reconciler) refused(err error) (reconcile.Result, error) {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || errors.Is(err, act.ErrPoliciesChanged) {
+		if r.Teller != nil {
+			r.Teller.Conflict()
+		}
+		return reconcile.Result{RequeueAfter: againSoon}, nil
+	}
+	return reconcile.Result{}, err
+}
+
+// wake asks to be called when the passing of time alone changes the decision.
+func (r *Reconciler) wake(d rollout.Decision) reconcile.Result {
+	if d.WakeAt.IsZero() {
+		return reconcile.Result{}
+	}
+	return reconcile.Result{RequeueAfter: max(d.WakeAt.Sub(r.Now()), time.Millisecond)}
+}

@@ -1,0 +1,257 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+)
+
+// pickCandidate keeps the candidate the newest content of the spec, and its
+// digest the digest of what stands in its colour.
+func (p *plan) pickCandidate() {
+	if p.inFlight() != nil || len(p.snap.Problems) > 0 {
+		return
+	}
+	if a := p.st.Active; a != nil && a.Revision == p.snap.Revision {
+		p.st.Candidate = nil
+		return
+	}
+	c := p.st.Candidate
+	if c == nil || c.Revision != p.snap.Revision {
+		next := p.freshCandidate(p.idleColour())
+		if c != nil {
+			next.Authors = union(next.Authors, c.Authors)
+		}
+		p.st.Candidate = next
+		p.note(false, NoticeCandidateDetected, fmt.Sprintf("content %d is prepared in %s", next.Sequence, next.Colour))
+		return
+	}
+	c.Colour = p.idleColour()
+	if p.snap.Authors.Known {
+		c.Authors = union(c.Authors, p.snap.Authors.Names)
+	}
+	p.refreshDigest(c)
+}
+
+func (p *plan) freshCandidate(colour v1alpha1.Colour) *v1alpha1.CandidateStatus {
+	p.st.Sequence++
+	c := &v1alpha1.CandidateStatus{
+		Colour: colour, Revision: p.snap.Revision, Sequence: p.st.Sequence,
+		ObservedGeneration: p.snap.Release.Generation, Since: p.now(),
+	}
+	if p.snap.Authors.Known {
+		c.Authors = union(nil, p.snap.Authors.Names)
+	}
+	return c
+}
+
+// refreshDigest gives the candidate its digest once it stands in its colour,
+// and a sequence number and digest of its own when something else that an
+// approval covers has changed: a policy, or a Service's ports.
+func (p *plan) refreshDigest(c *v1alpha1.CandidateStatus) {
+	w := p.snap.Workload(c.Colour)
+	if !p.materialised(c, w) || len(p.blockers) > 0 {
+		return
+	}
+	d, err := p.contentDigest(c.Sequence, w)
+	if err == nil && c.Digest != "" && d != c.Digest && p.fenced() {
+		p.st.Sequence++
+		c.Sequence, c.ReadyAt, c.TestedAt = p.st.Sequence, nil, nil
+		d, err = p.contentDigest(c.Sequence, w)
+		p.note(true, NoticeCandidateDetected, "a policy or a Service changed; the candidate has to be approved again")
+	}
+	if err != nil {
+		p.block(v1alpha1.ReasonInvalidSpec, "the content has no canonical form: "+err.Error())
+		return
+	}
+	c.Digest, c.TemplateHash, c.ObservedGeneration = d, w.TemplateHash, p.snap.Release.Generation
+}
+
+// materialised tells whether a workload holds the candidate and nobody has
+// changed its template since the digest was taken.
+func (p *plan) materialised(c *v1alpha1.CandidateStatus, w Workload) bool {
+	return w.Exists && !w.Foreign && w.Revision == c.Revision &&
+		(c.TemplateHash == "" || c.TemplateHash == w.TemplateHash)
+}
+
+// workable tells whether the idle colour may be worked on for the candidate.
+func (p *plan) workable() bool {
+	c := p.st.Candidate
+	return c != nil && c.Halted == nil && p.inFlight() == nil && p.fenced() && !p.observing() &&
+		!p.spec().Paused && len(p.blockers) == 0 && !p.snap.InUse(c.Colour)
+}
+
+// prepare brings the idle colour to the candidate and, when it is complete,
+// leads the preview Services there.
+func (p *plan) prepare() {
+	c := p.st.Candidate
+	if !p.workable() {
+		if c != nil {
+			c.ProgressSince = nil
+		}
+		return
+	}
+	w := p.snap.Workload(c.Colour)
+	if !p.materialised(c, w) {
+		if f := p.st.Former; f != nil && f.Colour == c.Colour {
+			p.st.Former = nil
+		}
+		if c.ProgressSince == nil {
+			c.ProgressSince = p.nowPtr()
+		}
+		p.do(Materialise{Colour: c.Colour, ResourceVersion: w.ResourceVersion, Revision: c.Revision, Replicas: p.replicas()})
+		return
+	}
+	if w.Replicas != p.replicas() {
+		p.do(Scale{Colour: c.Colour, ResourceVersion: w.ResourceVersion, Replicas: p.replicas()})
+	}
+	if !w.Complete(p.replicas()) {
+		if c.TestedAt == nil && c.ProgressSince == nil {
+			c.ProgressSince = p.nowPtr()
+		}
+		return
+	}
+	if c.ReadyAt == nil {
+		c.ReadyAt = p.nowPtr()
+		p.note(false, NoticeCandidateReady, fmt.Sprintf("all Pods of %s are available", c.Colour))
+	}
+	p.pointPreviews(c.Colour)
+}
+
+// pointPreviews is done only when the candidate is complete, so that a preview
+// never leads to Pods that are not there.
+func (p *plan) pointPreviews(colour v1alpha1.Colour) {
+	for i := range p.snap.Services {
+		svc := &p.snap.Services[i]
+		pv := svc.Preview
+		if !p.usable(svc) || pv.Foreign || pv.Exists && pv.Colour == colour && samePorts(pv.Ports, svc.Ports) {
+			continue
+		}
+		p.do(PointPreview{
+			Service: svc.Name, Preview: pv.Name, Exists: pv.Exists, ResourceVersion: pv.ResourceVersion,
+			Selector: pv.Selector, Colour: colour, Ports: svc.Ports,
+		})
+	}
+}
+
+// test runs the beforeSwitch checks on a complete candidate, and ends one that
+// takes too long.
+func (p *plan) test() {
+	c := p.st.Candidate
+	if !p.workable() || c.Digest == "" {
+		p.deadline()
+		return
+	}
+	w := p.snap.Workload(c.Colour)
+	checks := beforeSwitch(p.spec())
+	if c.TestedAt == nil && p.materialised(c, w) && w.Complete(p.replicas()) {
+		p.run(v1alpha1.StageBeforeSwitch, c.Digest, checks, w)
+		p.recordResults(v1alpha1.StageBeforeSwitch, c.Digest, checks)
+		if f := p.failedCheck(v1alpha1.StageBeforeSwitch, c.Digest); f != "" {
+			p.haltCandidate(v1alpha1.ReasonCheckFailed, f+"; apply a mended template to try again")
+			return
+		}
+		if p.allPassed(v1alpha1.StageBeforeSwitch, c.Digest, checks) {
+			c.TestedAt, c.ProgressSince = p.nowPtr(), nil
+			p.note(false, NoticeChecksPassed, fmt.Sprintf("%d checks passed before the switch", len(checks)))
+		}
+	}
+	p.deadline()
+}
+
+func (p *plan) deadline() {
+	c := p.st.Candidate
+	if c == nil || c.Halted != nil || c.TestedAt != nil || c.ProgressSince == nil {
+		return
+	}
+	limit := time.Duration(p.spec().ProgressDeadlineSeconds) * time.Second
+	if limit > 0 && p.due(c.ProgressSince.Add(limit)) {
+		p.haltCandidate(v1alpha1.ReasonProgressDeadlineExceeded, fmt.Sprintf(
+			"%s did not become ready and tested within %d seconds; look at its Pods, then apply a mended template: kubectl describe pods -n %s -l %s=%s,%s=%s",
+			c.Colour, p.spec().ProgressDeadlineSeconds, p.snap.Release.Namespace,
+			v1alpha1.ReleaseLabel, p.snap.Release.Name, v1alpha1.ColourLabel, c.Colour))
+	}
+}
+
+func (p *plan) haltCandidate(reason, message string) {
+	c := p.st.Candidate
+	c.ProgressSince = nil
+	c.Halted = &v1alpha1.HaltedStatus{Reason: reason, Message: clip(message, 1024), At: p.now()}
+	p.note(true, NoticeReleaseHalted, message)
+}
+
+// retire lets go of the former colour when its time is over, and scales to
+// zero what nobody needs.
+func (p *plan) retire() {
+	if p.st.Active == nil || p.inFlight() != nil || p.observing() {
+		return
+	}
+	if f := p.st.Former; f != nil {
+		if f.KeepUntil == nil {
+			until := p.st.Active.FinishedAt.Add(time.Duration(p.st.Active.KeepIdleSeconds) * time.Second)
+			f.KeepUntil = microless(until)
+		}
+		if !p.due(f.KeepUntil.Time) {
+			return
+		}
+		p.st.Former = nil
+		p.note(false, NoticeColourRetired, fmt.Sprintf("%s is scaled to zero; it was kept for %d seconds", f.Colour, p.st.Active.KeepIdleSeconds))
+	}
+	idle := p.st.Active.Colour.Other()
+	if c := p.st.Candidate; c != nil {
+		if c.Halted == nil || !p.due(c.Halted.At.Add(time.Duration(p.st.Active.KeepIdleSeconds)*time.Second)) {
+			return
+		}
+	}
+	if w := p.snap.Workload(idle); w.Exists && !w.Foreign && w.Replicas > 0 && !p.snap.InUse(idle) {
+		p.do(Scale{Colour: idle, ResourceVersion: w.ResourceVersion, Replicas: 0})
+	}
+}
+
+// keepActive keeps the serving colour, and the former one while it is kept, at
+// the wanted size, and tells of changes to them.
+func (p *plan) keepActive() {
+	a := p.st.Active
+	if a == nil {
+		return
+	}
+	if f := p.st.Former; f != nil && p.inFlight() == nil {
+		if w := p.snap.Workload(f.Colour); w.Exists && w.TemplateHash == f.TemplateHash && w.Replicas != p.replicas() {
+			p.do(Scale{Colour: f.Colour, ResourceVersion: w.ResourceVersion, Replicas: p.replicas()})
+		}
+	}
+	w := p.snap.Workload(a.Colour)
+	switch {
+	case w.Exists && w.TemplateHash != a.TemplateHash:
+		p.block(v1alpha1.ReasonDrifted, fmt.Sprintf(
+			"the template of Deployment %s, which serves, was changed by someone else; put it back: kubectl rollout undo deployment %s -n %s",
+			w.Name, w.Name, p.snap.Release.Namespace))
+	case w.Exists && w.Replicas != p.replicas():
+		p.do(Scale{Colour: a.Colour, ResourceVersion: w.ResourceVersion, Replicas: p.replicas()})
+	case !w.Exists && a.Revision == p.snap.Revision && p.inFlight() == nil:
+		p.do(Materialise{Colour: a.Colour, Revision: a.Revision, Replicas: p.replicas()})
+	case !w.Exists && p.st.Former != nil && p.inFlight() == nil:
+		if f := p.snap.Workload(p.st.Former.Colour); f.Ready > 0 && f.TemplateHash == p.st.Former.TemplateHash {
+			p.startRollback(p.st.Former.Content, "the Deployment that serves was deleted")
+		}
+	}
+}
+
+func beforeSwitch(spec *v1alpha1.ReleaseSpec) []v1alpha1.Check {
+	if spec.Checks == nil {
+		return nil
+	}
+	return spec.Checks.BeforeSwitch
+}
+
+func afterSwitch(spec *v1alpha1.ReleaseSpec) []v1alpha1.Check {
+	if spec.Checks == nil {
+		return nil
+	}
+	return slices.Clone(spec.Checks.AfterSwitch)
+}

@@ -1,0 +1,106 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/checks"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+type checkRun = checks.Run
+
+// run declares checks against the ready Pods of a workload.
+func (p *plan) run(stage v1alpha1.CheckStage, digest string, declared []v1alpha1.Check, w Workload) {
+	for _, c := range declared {
+		r := checkRun{Stage: stage, Digest: digest, Check: c}
+		port := portOf(c.HTTP.Port, w.Template)
+		for _, pod := range w.Pods {
+			if pod.Ready && !pod.Terminating && pod.IP != "" && pod.Revision == w.Revision {
+				r.Targets = append(r.Targets, checks.Target{Pod: pod.Name, IP: pod.IP, Port: port})
+			}
+		}
+		p.runs = append(p.runs, r)
+	}
+}
+
+// portOf resolves a port by name; 0 when the template has none of that name.
+func portOf(port intstr.IntOrString, template corev1.PodTemplateSpec) int32 {
+	if port.Type == intstr.Int {
+		return port.IntVal
+	}
+	for _, c := range template.Spec.Containers {
+		for _, cp := range c.Ports {
+			if cp.Name == port.StrVal {
+				return cp.ContainerPort
+			}
+		}
+	}
+	return 0
+}
+
+// recordResults carries results of a stage over to the status. Passed and
+// failed are facts; they stay when the operator starts anew and has not run
+// the check again.
+func (p *plan) recordResults(stage v1alpha1.CheckStage, digest string, declared []v1alpha1.Check) {
+	p.st.Checks = slices.DeleteFunc(p.st.Checks, func(c v1alpha1.CheckStatus) bool {
+		return c.Stage == stage && (c.Digest != digest || !slices.ContainsFunc(declared, func(d v1alpha1.Check) bool { return d.Name == c.Name }))
+	})
+	for _, r := range p.snap.Results {
+		if r.Stage != stage || r.Digest != digest {
+			continue
+		}
+		p.setCheck(v1alpha1.CheckStatus{Stage: stage, Name: r.Name, Digest: digest, State: r.State, Message: clip(r.Message, 512), At: *microless(r.At)})
+	}
+	slices.SortFunc(p.st.Checks, func(a, b v1alpha1.CheckStatus) int {
+		if a.Stage != b.Stage {
+			return compare(string(b.Stage), string(a.Stage)) // BeforeSwitch comes first
+		}
+		return compare(a.Name, b.Name)
+	})
+}
+
+func (p *plan) setCheck(c v1alpha1.CheckStatus) {
+	for i, have := range p.st.Checks {
+		if have.Stage != c.Stage || have.Name != c.Name {
+			continue
+		}
+		if have.State == v1alpha1.CheckFailed {
+			return
+		}
+		if have.State == c.State {
+			c.At, c.Message = have.At, have.Message // only changes of state are news
+		}
+		p.st.Checks[i] = c
+		return
+	}
+	p.st.Checks = append(p.st.Checks, c)
+}
+
+func (p *plan) failedCheck(stage v1alpha1.CheckStage, digest string) string {
+	for _, c := range p.st.Checks {
+		if c.Stage == stage && c.Digest == digest && c.State == v1alpha1.CheckFailed {
+			return fmt.Sprintf("check %s failed: %s", c.Name, c.Message)
+		}
+	}
+	return ""
+}
+
+// allPassed is asked for each declared check by name: a result that is not
+// there has not passed.
+func (p *plan) allPassed(stage v1alpha1.CheckStage, digest string, declared []v1alpha1.Check) bool {
+	for _, d := range declared {
+		passed := slices.ContainsFunc(p.st.Checks, func(c v1alpha1.CheckStatus) bool {
+			return c.Stage == stage && c.Name == d.Name && c.Digest == digest && c.State == v1alpha1.CheckPassed
+		})
+		if !passed {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,249 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"fmt"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// claimAbout is one condition as the facts have it.
+type claimAbout struct {
+	status  metav1.ConditionStatus
+	reason  string
+	message string
+}
+
+func yes(reason, message string) claimAbout { return claimAbout{metav1.ConditionTrue, reason, message} }
+func no(reason, message string) claimAbout  { return claimAbout{metav1.ConditionFalse, reason, message} }
+func open(reason, message string) claimAbout {
+	return claimAbout{metav1.ConditionUnknown, reason, message}
+}
+
+// conditions sets all conditions from the facts. Reconciling, Stalled and
+// Paused are there only when true, as kstatus wants it.
+func (p *plan) conditions() {
+	if p.snap.Release.DeletionTimestamp != nil {
+		p.set(v1alpha1.ConditionReconciling, yes(v1alpha1.ReasonProgressing, "the Release is being deleted; what serves goes on serving"))
+		return
+	}
+	p.set(v1alpha1.ConditionReady, p.ready())
+	p.setIfTrue(v1alpha1.ConditionReconciling, p.reconciling())
+	p.setIfTrue(v1alpha1.ConditionStalled, p.stalled())
+	p.setIfTrue(v1alpha1.ConditionPaused, p.paused())
+	p.set(v1alpha1.ConditionReleased, p.released())
+	p.set(v1alpha1.ConditionAvailable, p.available())
+	p.set(v1alpha1.ConditionCandidateReady, p.candidateReady())
+	p.set(v1alpha1.ConditionTested, p.tested())
+	p.set(v1alpha1.ConditionApproved, p.approved())
+	p.set(v1alpha1.ConditionTrafficSettled, p.trafficSettled())
+	p.set(v1alpha1.ConditionVerified, p.verified())
+}
+
+func (p *plan) set(kind string, c claimAbout) {
+	meta.SetStatusCondition(&p.st.Conditions, metav1.Condition{
+		Type: kind, Status: c.status, Reason: c.reason, Message: clip(c.message, 1024),
+		ObservedGeneration: p.snap.Release.Generation, LastTransitionTime: p.now(),
+	})
+}
+
+func (p *plan) setIfTrue(kind string, c claimAbout) {
+	if c.status == metav1.ConditionTrue {
+		p.set(kind, c)
+		return
+	}
+	meta.RemoveStatusCondition(&p.st.Conditions, kind)
+}
+
+func (p *plan) ready() claimAbout {
+	serving := p.st.Active != nil && p.snap.Workload(p.st.Active.Colour).Ready > 0
+	switch {
+	case p.st.Phase == v1alpha1.PhaseRollingBack:
+		return no(v1alpha1.ReasonRollingBack, p.st.Switch.Message)
+	case len(p.blockers) > 0:
+		return no(p.blockers[0].reason, p.blockers[0].message)
+	case p.st.Active != nil && !serving:
+		return no(v1alpha1.ReasonUnavailable, fmt.Sprintf("no Pod of %s, which serves, is ready; look at its Pods: kubectl get pods -n %s -l %s",
+			p.st.Active.Colour, p.snap.Release.Namespace, p.selectorOf(p.st.Active.Colour)))
+	case p.st.Active != nil && p.st.Active.Failed != "":
+		return no(v1alpha1.ReasonRollbackImpossible, p.failedMessage())
+	}
+	switch p.st.Phase {
+	case v1alpha1.PhaseHalted:
+		s := p.stalled()
+		return no(s.reason, s.message)
+	case v1alpha1.PhasePaused:
+		return p.unlessFirst(yes(v1alpha1.ReasonPaused, "the release is paused; the approved content serves"))
+	case v1alpha1.PhaseAwaitingApproval:
+		return p.unlessFirst(yes(v1alpha1.ReasonAwaitingApproval, p.approved().message))
+	case v1alpha1.PhaseStable:
+		return yes(v1alpha1.ReasonServing, "the newest content serves")
+	case v1alpha1.PhaseObserving:
+		return yes(v1alpha1.ReasonObserving, "the newest content serves and is watched")
+	}
+	return no(v1alpha1.ReasonProgressing, "the operator works on it; it waits for "+p.st.WaitingFor)
+}
+
+// unlessFirst keeps a Release that never served anything from being Ready.
+func (p *plan) unlessFirst(c claimAbout) claimAbout {
+	if p.st.Active == nil {
+		return no(v1alpha1.ReasonNothingPromoted, "nothing was let through yet; "+c.message)
+	}
+	return c
+}
+
+func (p *plan) failedMessage() string {
+	return clip(p.st.Active.Failed, 700) + "; there was nothing to go back to: apply a mended template"
+}
+
+func (p *plan) reconciling() claimAbout {
+	switch p.st.Phase {
+	case v1alpha1.PhaseRollingBack:
+		return yes(v1alpha1.ReasonRollingBack, "traffic moves back to the former colour")
+	case v1alpha1.PhaseSwitching, v1alpha1.PhasePreparing, v1alpha1.PhaseTesting:
+		if len(p.blockers) == 0 {
+			return yes(v1alpha1.ReasonProgressing, "the operator works on it; it waits for "+p.st.WaitingFor)
+		}
+	}
+	return claimAbout{}
+}
+
+func (p *plan) stalled() claimAbout {
+	c := p.st.Candidate
+	switch {
+	case len(p.blockers) > 0:
+		return yes(p.blockers[0].reason, p.blockers[0].message)
+	case p.st.Active != nil && p.st.Active.Failed != "":
+		return yes(v1alpha1.ReasonRollbackImpossible, p.failedMessage())
+	case c != nil && c.Halted != nil:
+		return yes(c.Halted.Reason, c.Halted.Message)
+	case p.verdict.Outcome == approval.Rejected:
+		return yes(v1alpha1.ReasonRejected, p.verdict.Message)
+	case p.verdict.Outcome == approval.Blocked && c != nil && c.Digest != "":
+		return yes(p.verdict.Reason, p.blockedMessage())
+	}
+	return claimAbout{}
+}
+
+// blockedMessage adds why the authors are not known, which only the reader of
+// the receipts can say.
+func (p *plan) blockedMessage() string {
+	if p.verdict.Reason == v1alpha1.ReasonAuthorsUnknown && p.snap.Authors.Why != "" {
+		return p.verdict.Message + " (" + p.snap.Authors.Why + ")"
+	}
+	return p.verdict.Message
+}
+
+func (p *plan) paused() claimAbout {
+	if p.spec().Paused {
+		return yes(v1alpha1.ReasonPausedBySpec, "spec.paused is true: no candidate is prepared or switched to; a rollback still happens")
+	}
+	return claimAbout{}
+}
+
+func (p *plan) released() claimAbout {
+	if a := p.st.Active; a != nil && a.Revision == p.snap.Revision && len(p.snap.Problems) == 0 {
+		return yes(v1alpha1.ReasonReleased, "the newest content of the spec serves")
+	}
+	if p.st.Phase == v1alpha1.PhaseHalted || len(p.blockers) > 0 {
+		s := p.stalled()
+		return no(s.reason, s.message)
+	}
+	if p.st.Phase == v1alpha1.PhaseAwaitingApproval {
+		return no(v1alpha1.ReasonAwaitingApproval, p.approved().message)
+	}
+	return no(v1alpha1.ReasonProgressing, "the newest content of the spec does not serve yet; it waits for "+p.st.WaitingFor)
+}
+
+func (p *plan) available() claimAbout {
+	a := p.st.Active
+	if a == nil {
+		return no(v1alpha1.ReasonNothingPromoted, "nothing was let through yet, so the Services lead nowhere")
+	}
+	for i := range p.snap.Services {
+		svc := &p.snap.Services[i]
+		if p.usable(svc) && p.leads(svc.Name) && svc.Endpoints.Of(a.Colour) == 0 {
+			return no(v1alpha1.ReasonNoReadyEndpoints, fmt.Sprintf("Service %s has no ready endpoint of %s", svc.Name, a.Colour))
+		}
+	}
+	return yes(v1alpha1.ReasonActiveServing, fmt.Sprintf("%s serves %s", a.Colour, short(a.Digest)))
+}
+
+func (p *plan) candidateReady() claimAbout {
+	c := p.st.Candidate
+	switch {
+	case c == nil:
+		return open(v1alpha1.ReasonNoCandidate, "there is no candidate")
+	case c.Halted != nil:
+		return no(c.Halted.Reason, c.Halted.Message)
+	case c.Digest != "" && p.snap.Workload(c.Colour).Complete(p.replicas()):
+		return yes(v1alpha1.ReasonPodsAvailable, fmt.Sprintf("all Pods of %s are available", c.Colour))
+	case p.observing():
+		return no(v1alpha1.ReasonObserving, "the idle colour is kept for going back until the observation ends")
+	}
+	return no(v1alpha1.ReasonScalingUp, fmt.Sprintf("the Pods of %s are not all available", c.Colour))
+}
+
+func (p *plan) tested() claimAbout {
+	c := p.st.Candidate
+	switch {
+	case c == nil:
+		return open(v1alpha1.ReasonNoCandidate, "there is no candidate")
+	case c.TestedAt != nil:
+		return yes(v1alpha1.ReasonChecksPassed, fmt.Sprintf("%d checks passed", len(beforeSwitch(p.spec()))))
+	case c.Halted != nil && c.Halted.Reason == v1alpha1.ReasonCheckFailed:
+		return no(v1alpha1.ReasonCheckFailed, c.Halted.Message)
+	}
+	return no(v1alpha1.ReasonChecksRunning, "the checks before the switch have not all passed")
+}
+
+func (p *plan) approved() claimAbout {
+	c := p.st.Candidate
+	switch {
+	case c == nil:
+		return open(v1alpha1.ReasonNoCandidate, "there is no candidate")
+	case c.Digest == "":
+		return no(v1alpha1.ReasonProgressing, "the digest is not known yet; votes are taken as soon as the candidate stands in its colour")
+	case p.verdict.Outcome == approval.Approved:
+		return yes(v1alpha1.ReasonQuorumMet, "every seat is filled")
+	case p.verdict.Outcome == approval.Pending:
+		return no(p.verdict.Reason, fmt.Sprintf("%s; approve with: kubectl annotate release %s -n %s %s<you>=%s --overwrite",
+			p.verdict.Message, p.snap.Release.Name, p.snap.Release.Namespace, v1alpha1.VotePrefix, c.Digest))
+	}
+	return no(p.verdict.Reason, p.blockedMessage())
+}
+
+func (p *plan) trafficSettled() claimAbout {
+	sw := p.st.Switch
+	switch {
+	case sw == nil:
+		return open(v1alpha1.ReasonNothingPromoted, "there was no switch yet")
+	case p.inFlight() == nil:
+		return yes(v1alpha1.ReasonEndpointsMatch, "the endpoints are those of the colour that was switched to last")
+	case sw.PatchedAt == nil:
+		return no(v1alpha1.ReasonSwitchIntended, fmt.Sprintf("the switch to %s is decided", sw.To.Colour))
+	}
+	return no(v1alpha1.ReasonWaitingForEndpoints, fmt.Sprintf("the Services select %s; their endpoints follow", sw.To.Colour))
+}
+
+func (p *plan) verified() claimAbout {
+	a := p.st.Active
+	switch {
+	case a == nil:
+		return open(v1alpha1.ReasonNothingPromoted, "nothing was let through yet")
+	case a.Failed != "":
+		return no(v1alpha1.ReasonCheckFailed, p.failedMessage())
+	case a.FinishedAt == nil:
+		return no(v1alpha1.ReasonObserving, fmt.Sprintf("it is watched for %d seconds", a.ObserveSeconds))
+	}
+	return yes(v1alpha1.ReasonChecksPassed, "the observation ended well")
+}
+
+func (p *plan) selectorOf(c v1alpha1.Colour) string {
+	return fmt.Sprintf("%s=%s,%s=%s", v1alpha1.ReleaseLabel, p.snap.Release.Name, v1alpha1.ColourLabel, c)
+}

@@ -1,0 +1,156 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
+	"github.com/countersign/countersign/controllers/digest"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Decide says what to do about a Snapshot. It is total and deterministic, and
+// deciding again on a world that was brought to the decision decides nothing.
+func Decide(s Snapshot) Decision {
+	p := plan{snap: &s, before: s.Release.Status}
+	s.Release.Status.DeepCopyInto(&p.st)
+	p.st.ObservedGeneration = s.Release.Generation
+	if s.Release.DeletionTimestamp != nil {
+		p.delete()
+	} else {
+		p.steps()
+	}
+	p.derive()
+	p.tell()
+	return Decision{Status: p.st, Actions: p.actions, Notices: p.notices, Checks: p.runs, WakeAt: p.wakeAt}
+}
+
+// plan collects one decision. Every step reads the snapshot and the facts in
+// st, and adds facts and actions; none looks at phase or conditions.
+type plan struct {
+	snap    *Snapshot
+	before  v1alpha1.ReleaseStatus
+	st      v1alpha1.ReleaseStatus
+	actions []Action
+	notices []Notice
+	runs    []checkRun
+	wakeAt  time.Time
+	// blockers say why no candidate can be promoted, the gravest first.
+	blockers []blocker
+	verdict  approval.Verdict
+}
+
+// blocker is a fault that somebody has to mend.
+type blocker struct{ reason, message string }
+
+func (p *plan) steps() {
+	p.finalizer()
+	p.findFaults()
+	p.journal()
+	p.repair()
+	p.watch()
+	p.pickCandidate()
+	p.claim()
+	p.prepare()
+	p.test()
+	p.judge()
+	p.promote()
+	p.retire()
+	p.keepActive()
+}
+
+func (p *plan) do(a Action) { p.actions = append(p.actions, a) }
+
+func (p *plan) note(warning bool, reason, message string) {
+	p.notices = append(p.notices, Notice{Warning: warning, Reason: reason, Message: message})
+}
+
+func (p *plan) block(reason, message string) {
+	p.blockers = append(p.blockers, blocker{reason, message})
+}
+
+// wake asks to look again at t, if that is in the future.
+func (p *plan) wake(t time.Time) {
+	if t.After(p.snap.Now) && (p.wakeAt.IsZero() || t.Before(p.wakeAt)) {
+		p.wakeAt = t
+	}
+}
+
+// due tells whether t has come, and asks to be woken when not.
+func (p *plan) due(t time.Time) bool {
+	p.wake(t)
+	return !t.After(p.snap.Now)
+}
+
+func (p *plan) now() metav1.Time { return metav1.NewTime(p.snap.Now.Truncate(time.Second)) }
+
+func (p *plan) nowPtr() *metav1.Time { t := p.now(); return &t }
+
+func (p *plan) microNow() metav1.MicroTime {
+	return metav1.NewMicroTime(p.snap.Now.Truncate(time.Microsecond))
+}
+
+func (p *plan) spec() *v1alpha1.ReleaseSpec { return &p.snap.Release.Spec }
+
+// replicas that a colour with traffic should have.
+func (p *plan) replicas() int32 {
+	if r := p.spec().Replicas; r != nil && *r > 0 {
+		return *r
+	}
+	return 1
+}
+
+// inFlight is the switch that is being carried out, or nil.
+func (p *plan) inFlight() *v1alpha1.SwitchStatus {
+	if sw := p.st.Switch; sw != nil && sw.SettledAt == nil && sw.CancelledAt == nil {
+		return sw
+	}
+	return nil
+}
+
+// observing tells whether the active content is still watched.
+func (p *plan) observing() bool { return p.st.Active != nil && p.st.Active.FinishedAt == nil }
+
+// idleColour is the one that may be written to.
+func (p *plan) idleColour() v1alpha1.Colour {
+	if p.st.Active == nil {
+		return v1alpha1.Blue
+	}
+	return p.st.Active.Colour.Other()
+}
+
+func (p *plan) finalizer() {
+	for _, f := range p.snap.Release.Finalizers {
+		if f == v1alpha1.Finalizer {
+			return
+		}
+	}
+	p.do(AddFinalizer{})
+}
+
+// contentDigest is the digest of the candidate as it stands in its colour.
+func (p *plan) contentDigest(sequence int64, w Workload) (string, error) {
+	s := p.snap
+	services := make([]digest.Service, 0, len(s.Services))
+	for _, ref := range s.Release.Spec.Services {
+		if svc := p.service(ref.Name); svc != nil {
+			services = append(services, digest.Service{Name: ref.Name, Preview: ref.PreviewName(), Ports: svc.Ports})
+		}
+	}
+	return digest.Of(digest.Input{
+		Cluster: s.Cluster, Namespace: s.Release.Namespace, Name: s.Release.Name, UID: string(s.Release.UID),
+		Sequence: sequence, Template: w.Template, Services: services, Spec: s.Release.Spec, Policies: s.Policies,
+	})
+}
+
+func (p *plan) service(name string) *Service {
+	for i := range p.snap.Services {
+		if p.snap.Services[i].Name == name {
+			return &p.snap.Services[i]
+		}
+	}
+	return nil
+}

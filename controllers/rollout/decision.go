@@ -1,0 +1,152 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
+	"github.com/countersign/countersign/controllers/checks"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Decision is what to do about a Snapshot: first write Status, then carry out
+// Actions in their order, then tell Notices, then look again at WakeAt.
+type Decision struct {
+	Status  v1alpha1.ReleaseStatus
+	Actions []Action
+	Notices []Notice
+	// Checks that should run from now on; all others stop.
+	Checks []checks.Run
+	// WakeAt is when the passing of time alone changes the decision. Zero
+	// means never.
+	WakeAt time.Time
+}
+
+// Notice is an event to be told once Status is written.
+type Notice struct {
+	// Warning tells a warning from a normal event.
+	Warning bool
+	// Reason is one of the Notice constants.
+	Reason  string
+	Message string
+}
+
+// Reasons of notices: past tense, said once.
+const (
+	NoticeCandidateDetected = "CandidateDetected"
+	NoticeCandidateReady    = "CandidateReady"
+	NoticeChecksPassed      = "ChecksPassed"
+	NoticeApprovalCounted   = "ApprovalCounted"
+	NoticeApprovalIgnored   = "ApprovalIgnored"
+	NoticeReleaseApproved   = "ReleaseApproved"
+	NoticeReleaseRejected   = "ReleaseRejected"
+	NoticeReleaseHalted     = "ReleaseHalted"
+	NoticeSwitchCancelled   = "SwitchCancelled"
+	NoticeTrafficSwitched   = "TrafficSwitched"
+	NoticeTrafficSettled    = "TrafficSettled"
+	NoticeReleaseFinished   = "ReleaseFinished"
+	NoticeRollbackStarted   = "RollbackStarted"
+	NoticeRolledBack        = "RolledBack"
+	NoticeSelectorRepaired  = "SelectorRepaired"
+	NoticeColourRetired     = "ColourRetired"
+	NoticeStalled           = "Stalled"
+)
+
+// Action is one write to the world. The set is closed.
+type Action interface{ isAction() }
+
+// Claim marks a Service as the Release's, so that the guards protect it.
+type Claim struct {
+	Service, ResourceVersion string
+	// Park also makes the selector lead nowhere. It replaces Selector.
+	Park     bool
+	Selector map[string]string
+	Epoch    int64
+}
+
+// Materialise brings a colour's Deployment to the content of the spec. An empty
+// ResourceVersion means that it does not exist yet.
+type Materialise struct {
+	Colour          v1alpha1.Colour
+	ResourceVersion string
+
+	Revision string
+	Replicas int32
+}
+
+// Scale sets the replicas of a colour's Deployment.
+type Scale struct {
+	Colour          v1alpha1.Colour
+	ResourceVersion string
+	Replicas        int32
+}
+
+// PointPreview makes a preview Service lead to a colour; it is created with
+// Ports when it does not exist.
+type PointPreview struct {
+	Service, Preview string
+	Exists           bool
+	ResourceVersion  string
+	Selector         map[string]string
+	Colour           v1alpha1.Colour
+	Ports            []corev1.ServicePort
+}
+
+// ShiftTraffic makes Services select a colour. Each write carries the
+// Service's resourceVersion and an epoch that is larger than the one before.
+type ShiftTraffic struct {
+	Epoch int64
+	To    v1alpha1.Colour
+	// Policies is what the approval was judged by. When not nil, the policies
+	// are read again, live, and nothing is written if they differ.
+	Policies []approval.Policy
+	// Added is the Release's own demand, for that reading.
+	Added    *v1alpha1.AddedApproval
+	Services []ServiceWrite
+}
+
+// ServiceWrite is a Service to be written, as it was read.
+type ServiceWrite struct {
+	Name, ResourceVersion string
+	Selector              map[string]string
+}
+
+// Fence raises the epoch of Services without moving them, so that a switch that
+// was called off cannot be carried out by someone who has not heard of it.
+type Fence struct {
+	Epoch    int64
+	Services []ServiceWrite
+}
+
+// AddFinalizer and RemoveFinalizer change the Release's own finalizer.
+type (
+	AddFinalizer    struct{}
+	RemoveFinalizer struct{}
+)
+
+// Surrender takes our marks off a Service or Deployment and leaves it as it is.
+type Surrender struct {
+	// Service to surrender, or, when empty, the Deployment of Colour.
+	Service string
+	Colour  v1alpha1.Colour
+}
+
+// Remove deletes a preview Service or, when Preview is empty, a Deployment.
+type Remove struct {
+	Preview string
+	Colour  v1alpha1.Colour
+}
+
+func (Claim) isAction()           {}
+func (Materialise) isAction()     {}
+func (Scale) isAction()           {}
+func (PointPreview) isAction()    {}
+func (ShiftTraffic) isAction()    {}
+func (Fence) isAction()           {}
+func (AddFinalizer) isAction()    {}
+func (RemoveFinalizer) isAction() {}
+func (Surrender) isAction()       {}
+func (Remove) isAction()          {}

@@ -1,0 +1,39 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"slices"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+)
+
+// delete tidies up after a Release and leaves what serves as it is: a colour
+// that any Service selects, or still has endpoints of, is given back to its
+// owners; the other one goes, and so do the previews.
+func (p *plan) delete() {
+	if !slices.Contains(p.snap.Release.Finalizers, v1alpha1.Finalizer) {
+		return
+	}
+	for i := range p.snap.Services {
+		svc := &p.snap.Services[i]
+		if svc.Preview.Exists && !svc.Preview.Foreign {
+			p.do(Remove{Preview: svc.Preview.Name})
+		}
+		if svc.Exists && svc.Owner == p.snap.Release.Name {
+			p.do(Surrender{Service: svc.Name})
+		}
+	}
+	for _, c := range []v1alpha1.Colour{v1alpha1.Blue, v1alpha1.Green} {
+		w := p.snap.Workload(c)
+		switch {
+		case !w.Exists || w.Foreign:
+		case p.snap.InUse(c) || p.st.Active != nil && p.st.Active.Colour == c:
+			p.do(Surrender{Colour: c})
+		default:
+			p.do(Remove{Colour: c})
+		}
+	}
+	p.do(RemoveFinalizer{})
+}

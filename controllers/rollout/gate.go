@@ -1,0 +1,145 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
+)
+
+// judge evaluates the votes on the candidate and explains each of them.
+func (p *plan) judge() {
+	p.st.Votes, p.st.Approvals = nil, ""
+	c := p.st.Candidate
+	if c == nil {
+		for _, v := range p.snap.Votes {
+			p.explain(approval.ExplainedVote{Vote: v, Why: "there is no candidate to vote on; it stays as a record"})
+		}
+		return
+	}
+	p.verdict = approval.Evaluate(p.snap.Policies, approval.Subject{
+		Digest: c.Digest, Authors: c.Authors, AuthorsKnown: p.snap.Authors.Known,
+	}, p.snap.Votes, p.snap.Now)
+	for _, v := range p.verdict.Votes {
+		p.explain(v)
+	}
+	if p.verdict.Total > 0 {
+		p.st.Approvals = fmt.Sprintf("%d/%d", p.verdict.Filled, p.verdict.Total)
+	}
+	p.wake(p.verdict.ValidUntil)
+}
+
+func (p *plan) explain(v approval.ExplainedVote) {
+	vs := v1alpha1.VoteStatus{
+		Slot: clip(v.Slot, 63), User: v.User, Decision: string(v.Decision), Counted: v.Counted,
+		Rule: clip(v.Rule, 320), Why: clip(v.Why, 512),
+	}
+	if !v.At.IsZero() {
+		vs.At = microless(v.At)
+	}
+	if len(p.st.Votes) < 32 {
+		p.st.Votes = append(p.st.Votes, vs)
+	}
+}
+
+// promote records the decision to switch to the candidate if nothing at all
+// speaks against it.
+func (p *plan) promote() {
+	c := p.st.Candidate
+	if !p.workable() || p.holdback() != "" {
+		return
+	}
+	approvers := make([]string, 0, len(p.verdict.Seats))
+	for _, seat := range p.verdict.Seats {
+		approvers = append(approvers, seat.User)
+	}
+	approvers = union(nil, approvers)
+	spec := p.spec()
+	p.note(false, NoticeReleaseApproved, fmt.Sprintf("%s is approved by %s", short(c.Digest), list(approvers)))
+	p.begin(v1alpha1.SwitchPromote, v1alpha1.Content{
+		Colour: c.Colour, Digest: c.Digest, Revision: c.Revision, TemplateHash: c.TemplateHash, Sequence: c.Sequence,
+		Authors: slices.Clone(c.Authors), Services: p.servicesToLead(), AfterSwitch: afterSwitch(spec),
+		ObserveSeconds: spec.ObserveSeconds, KeepIdleSeconds: orDefault(spec.KeepIdleSeconds, 3600),
+		ReadinessGraceSeconds: orDefault(spec.ReadinessGraceSeconds, 15),
+	}, "", approvers)
+}
+
+// holdback says what keeps a workable candidate from being switched to; empty
+// when nothing does. It is the one place where the gate opens.
+func (p *plan) holdback() string {
+	c := p.st.Candidate
+	w := p.snap.Workload(c.Colour)
+	switch {
+	case c.Digest == "" || c.Revision != p.snap.Revision || !p.materialised(c, w):
+		return "the candidate is being prepared"
+	case c.ObservedGeneration != p.snap.Release.Generation:
+		return "the spec was changed"
+	case !w.Complete(max(p.replicas(), p.liveReady())):
+		return "the Pods of the candidate are not all available"
+	case c.TestedAt == nil:
+		return "the checks have not passed"
+	case p.verdict.Outcome != approval.Approved:
+		return "it is not approved"
+	case !p.previewsComplete(c.Colour):
+		return "the endpoints of the preview Services are not complete"
+	case !p.claimed():
+		return "the Services are being claimed"
+	}
+	return ""
+}
+
+func (p *plan) liveReady() int32 {
+	if p.st.Active == nil {
+		return 0
+	}
+	w := p.snap.Workload(p.st.Active.Colour)
+	return min(w.Ready, w.Replicas)
+}
+
+// previewsComplete is the barrier before a switch: the endpoint controller has
+// been seen to know all Pods that the active Services are about to select.
+func (p *plan) previewsComplete(c v1alpha1.Colour) bool {
+	for _, ref := range p.spec().Services {
+		svc := p.service(ref.Name)
+		if svc == nil || svc.Preview.Colour != c || !svc.Preview.Endpoints.Only(c, int(p.replicas())) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *plan) claimed() bool {
+	for i := range p.snap.Services {
+		if svc := &p.snap.Services[i]; !p.usable(svc) || svc.Owner != p.snap.Release.Name {
+			return false
+		}
+	}
+	return len(p.snap.Services) > 0
+}
+
+// servicesToLead are those of the spec and those that lead to the active
+// content already: a Service that was taken out of the spec goes on following
+// until it is deleted, because leaving it behind would leave it without Pods.
+func (p *plan) servicesToLead() []v1alpha1.ServiceRef {
+	refs := slices.Clone(p.spec().Services)
+	if p.st.Active != nil {
+		for _, r := range p.st.Active.Services {
+			named := slices.ContainsFunc(refs, func(x v1alpha1.ServiceRef) bool { return x.Name == r.Name })
+			if svc := p.service(r.Name); !named && svc != nil && svc.Exists {
+				refs = append(refs, r)
+			}
+		}
+	}
+	return refs
+}
+
+func orDefault(v *int32, d int32) int32 {
+	if v == nil {
+		return d
+	}
+	return *v
+}

@@ -1,0 +1,154 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
+	"github.com/countersign/countersign/controllers/checks"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Snapshot is all that Decide knows: values only, read before.
+type Snapshot struct {
+	// Now is the time of the reading.
+	Now time.Time
+	// Release as read. Its phase and conditions are never looked at.
+	Release v1alpha1.Release
+	// Revision of its spec.
+	Revision string
+	// Cluster is the id of the cluster, part of every digest.
+	Cluster string
+	// Problems of the spec, each a sentence that names the field and the remedy.
+	Problems []string
+	// Policies that apply to the Release, the one of spec.approval included.
+	Policies []approval.Policy
+	// Votes on the Release with what their receipts prove.
+	Votes []approval.Vote
+	// Authors of the content as admission recorded them.
+	Authors Authors
+	// Blue and Green are the two workloads.
+	Blue, Green Workload
+	// Services in the order of spec.services, then those that the active
+	// content or a switch in progress has besides.
+	Services []Service
+	// Results of the checks.
+	Results []checks.Result
+}
+
+// Authors is who changed the content since the last promotion.
+type Authors struct {
+	Names []string
+	// Known is true when a valid receipt proves Names for the current spec.
+	Known bool
+	// Why not, if not.
+	Why string
+}
+
+// Workload is a colour's Deployment and its Pods.
+type Workload struct {
+	Exists bool
+	// Foreign is true when the Deployment does not carry the Release's labels.
+	Foreign         bool
+	Name            string
+	ResourceVersion string
+	// Revision of the spec that its template was made from.
+	Revision string
+	// Template as the API server keeps it, with its defaults.
+	Template     corev1.PodTemplateSpec
+	TemplateHash string
+	// Replicas wanted in the Deployment's spec.
+	Replicas int32
+	// Settled is true when the Deployment's status is about its newest spec.
+	Settled bool
+	// Total, Updated, Ready and Available Pods as the Deployment counts them.
+	Total, Updated, Ready, Available int32
+	Pods                             []Pod
+}
+
+// Pod is one Pod of a colour.
+type Pod struct {
+	Name, IP, Revision string
+	Ready, Terminating bool
+}
+
+// Complete tells whether at least n Pods, and only Pods of the newest template,
+// are available.
+func (w Workload) Complete(n int32) bool {
+	return w.Exists && !w.Foreign && w.Settled &&
+		w.Replicas >= n && w.Total == w.Updated && w.Updated >= n && w.Available >= n
+}
+
+// Service is an active Service and its preview.
+type Service struct {
+	Name   string
+	Exists bool
+	// Owner is the Release that its label names; empty before it is claimed.
+	Owner string
+	// Unsupported says why the Service cannot be switched; empty if it can.
+	Unsupported     string
+	ResourceVersion string
+	Selector        map[string]string
+	// Colour that the selector leads to; empty when it is not one of ours.
+	Colour v1alpha1.Colour
+	// Parked is true when the selector is ours and leads nowhere.
+	Parked bool
+	// Epoch of the last switch that wrote the selector.
+	Epoch     int64
+	Ports     []corev1.ServicePort
+	Endpoints Endpoints
+	Preview   Preview
+}
+
+// Preview is the Service that leads to the candidate.
+type Preview struct {
+	Name   string
+	Exists bool
+	// Foreign is true when it exists and is not the Release's preview.
+	Foreign         bool
+	ResourceVersion string
+	Selector        map[string]string
+	Colour          v1alpha1.Colour
+	Ports           []corev1.ServicePort
+	Endpoints       Endpoints
+}
+
+// Endpoints counts the ready endpoints of a Service by whose Pods they are.
+type Endpoints struct {
+	Blue, Green, Other int
+}
+
+// Of is the number of ready endpoints of a colour.
+func (e Endpoints) Of(c v1alpha1.Colour) int {
+	if c == v1alpha1.Blue {
+		return e.Blue
+	}
+	return e.Green
+}
+
+// Only tells whether there are at least n ready endpoints, all of colour c.
+func (e Endpoints) Only(c v1alpha1.Colour, n int) bool {
+	return e.Other == 0 && e.Of(c.Other()) == 0 && e.Of(c) >= n
+}
+
+// Workload of a colour.
+func (s *Snapshot) Workload(c v1alpha1.Colour) Workload {
+	if c == v1alpha1.Blue {
+		return s.Blue
+	}
+	return s.Green
+}
+
+// InUse tells whether any Service selects the colour or still has endpoints
+// of it. Preview Services do not count: they carry no live traffic.
+func (s *Snapshot) InUse(c v1alpha1.Colour) bool {
+	for _, svc := range s.Services {
+		if svc.Exists && (svc.Colour == c || svc.Endpoints.Of(c) > 0) {
+			return true
+		}
+	}
+	return false
+}

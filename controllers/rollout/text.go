@@ -1,0 +1,59 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// short is a digest for people.
+func short(digest string) string {
+	if len(digest) > 19 {
+		return digest[:19]
+	}
+	return digest
+}
+
+// clip bounds a text to what its field in the status may hold.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+func list(names []string) string { return strings.Join(names, ", ") }
+
+// union is the sorted set of both; at most 64 names, which is more than a
+// candidate that people still oversee.
+func union(a, b []string) []string {
+	out := slices.Concat(a, b)
+	slices.Sort(out)
+	out = slices.Compact(out)
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+func compare(a, b string) int { return cmp.Compare(a, b) }
+
+// microless is a time as the status keeps it: whole seconds.
+func microless(t time.Time) *metav1.Time {
+	m := metav1.NewTime(t.Truncate(time.Second))
+	return &m
+}
+
+// samePorts compares what a preview takes over from its active Service.
+func samePorts(a, b []corev1.ServicePort) bool {
+	return slices.EqualFunc(a, b, func(x, y corev1.ServicePort) bool {
+		return x.Name == y.Name && x.Port == y.Port && x.TargetPort == y.TargetPort && x.Protocol == y.Protocol
+	})
+}

@@ -1,0 +1,83 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package speccheck
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+func valid() v1alpha1.ReleaseSpec {
+	return v1alpha1.ReleaseSpec{
+		Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{
+			Name: "app", Image: "app:v1", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
+		}}}},
+		Services: []v1alpha1.ServiceRef{{Name: "shop"}},
+		Checks: &v1alpha1.Checks{
+			BeforeSwitch: []v1alpha1.Check{{Name: "smoke", HTTP: v1alpha1.HTTPCheck{Port: intstr.FromString("http")}}},
+			AfterSwitch:  []v1alpha1.Check{{Name: "live", HTTP: v1alpha1.HTTPCheck{Port: intstr.FromInt32(8080)}}},
+		},
+		ProgressDeadlineSeconds: 600,
+	}
+}
+
+func TestProblems(t *testing.T) {
+	always := corev1.ContainerRestartPolicyAlways
+	deadline := int64(5)
+	cases := map[string]struct {
+		change func(*v1alpha1.ReleaseSpec)
+		// want are parts of the one problem; none means that there is none.
+		want []string
+	}{
+		"Valid":        {change: func(*v1alpha1.ReleaseSpec) {}},
+		"NoContainers": {func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.Containers, s.Checks = nil, nil }, []string{"spec.template.spec.containers is empty"}},
+		"OwnLabel": {func(s *v1alpha1.ReleaseSpec) {
+			s.Template.Labels = map[string]string{"app": "shop", v1alpha1.ColourLabel: "blue"}
+		}, []string{"countersign.dev/colour", "take it out"}},
+		"RestartNever":     {func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.RestartPolicy = "Never" }, []string{"restartPolicy is Never", "write Always"}},
+		"RestartAlways":    {change: func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.RestartPolicy = "Always" }},
+		"ActiveDeadline":   {func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.ActiveDeadlineSeconds = &deadline }, []string{"activeDeadlineSeconds"}},
+		"Ephemeral":        {func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.EphemeralContainers = []corev1.EphemeralContainer{{}} }, []string{"ephemeralContainers"}},
+		"DeadlineTooShort": {func(s *v1alpha1.ReleaseSpec) { s.MinReadySeconds = 600 }, []string{"spec.minReadySeconds is 600", "progressDeadlineSeconds"}},
+		"UnknownPort": {func(s *v1alpha1.ReleaseSpec) { s.Checks.AfterSwitch[0].HTTP.Port = intstr.FromString("grpc") },
+			[]string{`spec.checks.afterSwitch[name=live].http.port is "grpc"`, "one of http"}},
+		"NoNamedPort": {func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.Containers[0].Ports = nil },
+			[]string{"spec.checks.beforeSwitch[name=smoke].http.port", "name the port"}},
+		"PortOfSidecar": {change: func(s *v1alpha1.ReleaseSpec) {
+			s.Template.Spec.InitContainers = []corev1.Container{{RestartPolicy: &always, Ports: s.Template.Spec.Containers[0].Ports}}
+			s.Template.Spec.Containers[0].Ports = nil
+		}},
+		"PortOfInitContainer": {func(s *v1alpha1.ReleaseSpec) {
+			s.Template.Spec.InitContainers = []corev1.Container{{Ports: s.Template.Spec.Containers[0].Ports}}
+			s.Template.Spec.Containers[0].Ports = nil
+		}, []string{"http.port"}},
+		"PortZero":     {func(s *v1alpha1.ReleaseSpec) { s.Checks.AfterSwitch[0].HTTP.Port = intstr.FromInt32(0) }, []string{"from 1 to 65535"}},
+		"PortTooLarge": {func(s *v1alpha1.ReleaseSpec) { s.Checks.AfterSwitch[0].HTTP.Port = intstr.FromInt32(65536) }, []string{"from 1 to 65535"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			spec := valid()
+			c.change(&spec)
+			problems := Problems(spec)
+			if len(c.want) == 0 {
+				if len(problems) > 0 {
+					t.Fatalf("problems with a valid spec: %q", problems)
+				}
+				return
+			}
+			if len(problems) != 1 {
+				t.Fatalf("want one problem, got %q", problems)
+			}
+			for _, part := range c.want {
+				if !strings.Contains(problems[0], part) {
+					t.Errorf("%q does not say %q", problems[0], part)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,43 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package telemetry tells people about committed decisions: as events on the
+// Release and as metrics. Nothing else in the operator records events.
+package telemetry
+
+import (
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/rollout"
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+)
+
+// noteLimit is the longest note that the events API takes, in bytes.
+const noteLimit = 1024
+
+// Teller tells events and metrics.
+type Teller struct {
+	Recorder events.EventRecorder
+	Log      logr.Logger
+}
+
+// Tell is called once for each committed decision.
+func (t *Teller) Tell(rel *v1alpha1.Release, before v1alpha1.ReleaseStatus, notices []rollout.Notice) {
+	measure(rel, before)
+	for _, n := range notices {
+		kind := corev1.EventTypeNormal
+		if n.Warning {
+			kind = corev1.EventTypeWarning
+		}
+		note := n.Message
+		if len(note) > noteLimit {
+			note = note[:noteLimit]
+		}
+		t.Recorder.Eventf(rel, nil, kind, n.Reason, "Release", "%s", note)
+		t.Log.Info(n.Message, "reason", n.Reason, "namespace", rel.Namespace, "release", rel.Name)
+	}
+}
+
+// Conflict counts a write that was refused because the world moved on.
+func (t *Teller) Conflict() { conflicts.Inc() }
