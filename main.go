@@ -135,7 +135,7 @@ func newManager(config *rest.Config, scheme *runtime.Scheme, o options, certific
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme, Cache: caches,
-		Client:                 client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: true}},
+		Client:                 client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 		Metrics:                metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress: o.healthAddress,
 		LeaderElection:         o.leaderElect, LeaderElectionID: leaseName, LeaderElectionNamespace: o.namespace,
