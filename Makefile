@@ -1,0 +1,75 @@
+# Copyright The Countersign Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+SEEDS ?= 2000
+GO    ?= go
+
+.DEFAULT_GOAL := help
+
+##@ First
+
+.PHONY: demo
+demo: ## Start a real cluster and tell the story of three releases on it (root on Linux).
+	$(GO) run ./hack/e2e demo
+
+.PHONY: test
+test: ## Run every test there is: pure core, simulation, real API server, real cluster.
+	@hack/test.sh
+
+.PHONY: cluster
+cluster: ## Start a real cluster with Countersign on it, and say how to use it.
+	$(GO) run ./hack/cluster up
+	$(GO) run ./hack/e2e install
+
+.PHONY: cluster-down
+cluster-down: ## End that cluster and remove all that it left.
+	$(GO) run ./hack/cluster down
+
+##@ Tests, one layer at a time
+
+.PHONY: test-unit
+test-unit: ## Tables, properties and a short simulation. Seconds; no cluster.
+	$(GO) test -short ./...
+
+.PHONY: test-apiserver
+test-apiserver: ## Schema, policies, webhook and attacks on a real API server and etcd.
+	$(GO) test -count=1 -timeout=20m ./hack/e2e/apiserver/ ./hack/cluster/local/
+
+.PHONY: test-e2e
+test-e2e: ## The operator on a real cluster: kubelet, containers, kube-proxy (root on Linux).
+	COUNTERSIGN_REAL=1 $(GO) test -count=1 -timeout=20m -v ./hack/e2e/real/
+
+.PHONY: sim
+sim: ## Run the simulation with SEEDS seeds (default 2000) and print what it found.
+	$(GO) test ./controllers/internal/sim -run TestSeeds -count=1 -timeout=60m -v -args -seeds=$(SEEDS)
+
+.PHONY: mutants
+mutants: ## Remove each guard in turn and see that a test notices.
+	$(GO) run ./hack/mutants
+
+.PHONY: bench
+bench: ## Benchmarks of the pure core, and of a switch on a real API server.
+	$(GO) test -run=NONE -bench=. -benchmem ./controllers/... ./hack/e2e/apiserver/
+
+##@ Development
+
+.PHONY: build
+build: ## Build the operator into bin/.
+	$(GO) build -trimpath -o bin/countersign .
+
+.PHONY: generate
+generate: ## Regenerate deep copies and CustomResourceDefinitions from api/.
+	$(GO) tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	$(GO) tool controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+
+.PHONY: verify
+verify: ## Fail if generated files, formatting or go.mod are not what they should be.
+	@hack/verify.sh
+
+.PHONY: clean
+clean: ## Remove what was built here. The cluster's programs stay cached.
+	rm -rf bin dist
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,120 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/hack/cluster/load"
+	"github.com/countersign/countersign/hack/e2e/operator"
+	"github.com/countersign/countersign/hack/e2e/story"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// fallSick tells every Pod of the active colour to answer with errors.
+func (d *demo) fallSick(ctx context.Context) {
+	rel := d.current()
+	if d.Err() != nil {
+		return
+	}
+	var pods corev1.PodList
+	err := d.Client.List(ctx, &pods, client.InNamespace("shop"), client.MatchingLabels{
+		v1alpha1.ReleaseLabel: "shop", v1alpha1.ColourLabel: string(rel.Status.Active.Colour),
+	})
+	if err != nil {
+		d.Fail("list the Pods: %w", err)
+		return
+	}
+	inside := &http.Client{Transport: &http.Transport{DialContext: d.cluster.DialContext, DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	d.sickAt = time.Now()
+	for i := range pods.Items {
+		url := fmt.Sprintf("http://%s:8080/sick", pods.Items[i].Status.PodIP)
+		d.Say("POST %s", url)
+		response, err := inside.Post(url, "", http.NoBody)
+		if err != nil {
+			d.Fail("make Pod %s sick: %w", pods.Items[i].Name, err)
+			return
+		}
+		response.Body.Close()
+	}
+}
+
+// conclude checks the figures and prints the last line. Times are taken from the
+// API server's audit log: when the deciding vote and the Service were written.
+func (d *demo) conclude(sum load.Summary) error {
+	all, err := story.Requests(d.cluster.AuditLog())
+	if err != nil {
+		return err
+	}
+	rel := d.current()
+	promotions, rollbacks := 0, 0
+	for _, h := range rel.Status.History {
+		switch h.Reason {
+		case v1alpha1.SwitchPromote:
+			promotions++
+		case v1alpha1.SwitchRollback:
+			rollbacks++
+		}
+	}
+	written := story.Switches(all, operator.User, "shop", "shop")
+	if len(written) < 4 {
+		return fmt.Errorf("the audit log has %d writes of Service shop, want at least one for each of 4 switches", len(written))
+	}
+	written = written[len(written)-4:] // the first ones claimed the Service
+	var waits []time.Duration
+	for _, at := range written[:3] {
+		vote, err := story.LastVote(all, []string{"alice@example.com", "bob@example.com"}, "shop", "shop", at)
+		if err != nil {
+			return err
+		}
+		waits = append(waits, at.Sub(vote))
+	}
+	slices.Sort(waits)
+	requests := d.requestsOfCycle(all, written[0], written[1])
+	fmt.Printf("# API requests of the operator for the whole cycle of version 2, applied to finished: %d\n", requests)
+	failed := sum.Failed + sum.Unexpected
+	verdict := "ok"
+	if failed > 0 || promotions != 3 || rollbacks != 1 {
+		verdict = "FAILED"
+	}
+	fmt.Printf("demo: %s sent=%d failed=%d sick=%d promotions=%d rollbacks=%d vote_to_switch_ms=%.1f unhealthy_to_rollback_ms=%.0f requests_per_cycle=%d\n",
+		verdict, sum.Sent, failed, sum.Sick, promotions, rollbacks,
+		millis(waits[len(waits)/2]), millis(written[3].Sub(d.sickAt)), requests)
+	if verdict != "ok" {
+		return fmt.Errorf("the story did not end as it should")
+	}
+	return nil
+}
+
+// requestsOfCycle counts what the operator asked from the moment version 2 was
+// applied until its observation had ended and version 3 was applied. Requests
+// about its lease, and those of a replica that only follows, are not part of it.
+func (d *demo) requestsOfCycle(all []story.Request, first, second time.Time) int {
+	var applied []time.Time
+	for _, r := range all {
+		if r.User == "dev@example.com" && r.Verb == "patch" && r.Resource == "releases" && r.Code == 200 {
+			applied = append(applied, r.Received)
+		}
+	}
+	n := 0
+	for i, from := range applied {
+		if from.After(first) && from.Before(second) && i+1 < len(applied) {
+			for _, r := range story.Between(all, operator.User, from, applied[i+1]) {
+				if r.Resource != "leases" && r.Verb != "watch" {
+					n++
+				}
+			}
+			return n
+		}
+	}
+	return n
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

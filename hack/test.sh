@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Copyright The Countersign Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# Every test there is, a layer after the other, each with its time. A layer that
+# this machine cannot run is named, with the reason.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() {
+  local name=$1 start=$SECONDS
+  shift
+  echo "--- $name"
+  "$@"
+  echo "--- $name passed in $((SECONDS - start)) s"
+}
+
+step "verify" hack/verify.sh
+# Built first, because it takes long the first time and tests have a time limit.
+step "programs of the cluster" go run ./hack/cluster build
+step "unit" go test -short ./...
+step "simulation" go test -count=1 -timeout=30m ./controllers/internal/sim/
+step "real API server" go test -count=1 -timeout=30m ./hack/e2e/apiserver/ ./hack/cluster/local/
+if [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ]; then
+  step "real cluster" env COUNTERSIGN_REAL=1 go test -count=1 -timeout=30m -v ./hack/e2e/real/
+else
+  echo "--- real cluster: NOT RUN, because containers want root on Linux; run: sudo make test-e2e"
+fi
+echo "--- all tests passed"

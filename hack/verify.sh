@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Copyright The Countersign Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# Fails when something in the tree is not what its source would give.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+aside=$(mktemp -d)
+trap 'rm -rf "$aside"' EXIT
+
+unformatted=$(git ls-files '*.go' | xargs gofmt -l)
+if [ -n "$unformatted" ]; then
+  printf 'not formatted; run gofmt -w on:\n%s\n' "$unformatted"
+  exit 1
+fi
+go vet ./...
+go mod tidy -diff || { echo 'go.mod is not tidy; run: go mod tidy'; exit 1; }
+
+go tool controller-gen crd paths=./api/... output:crd:dir="$aside/crd"
+diff -ru config/crd/bases "$aside/crd" || { echo 'config/crd is not what api/ gives; run: make generate'; exit 1; }
+go tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/... output:object:dir="$aside/api"
+diff -u api/v1alpha1/zz_generated.deepcopy.go "$aside/api/zz_generated.deepcopy.go" || { echo 'deep copies are not what api/ gives; run: make generate'; exit 1; }
