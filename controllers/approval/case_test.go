@@ -155,8 +155,10 @@ func veto(r approval.Rule) approval.Rule {
 }
 
 // with changes a policy.
-func with(p approval.Policy, change func(*approval.Policy)) approval.Policy {
-	change(&p)
+func with(p approval.Policy, changes ...func(*approval.Policy)) approval.Policy {
+	for _, change := range changes {
+		change(&p)
+	}
 	return p
 }
 

@@ -17,10 +17,9 @@ func Eligibility(policies []Policy, subject Subject, user string, groups []strin
 		return false, noPolicy
 	case !subject.authorsKnown():
 		return false, noAuthors
-	case user == "":
-		return false, "the user has no name; vote with credentials of your own"
-	case isProgram(user):
-		return false, user + " is not a person; a person that a policy names has to vote"
+	}
+	if why := notAPerson(user); why != "" {
+		return false, why
 	}
 	if why := e.excluded(user); why != "" {
 		return false, why
@@ -31,4 +30,53 @@ func Eligibility(policies []Policy, subject Subject, user string, groups []strin
 		}
 	}
 	return false, e.unnamed(user)
+}
+
+// MayReject tells whether a rejection by a user, a member of groups, could have
+// an effect on the subject: as a veto, or because it takes the place of an
+// approval by the same person. If not, why says what keeps it from that, like
+// Eligibility does.
+//
+// It does not ask whether the authors are proven: whoever is known to be one may
+// reject, and a veto is heard as soon as they are.
+func MayReject(policies []Policy, subject Subject, user string, groups []string) (ok bool, why string) {
+	if len(policies) == 0 {
+		return false, noPolicy
+	}
+	if why := notAPerson(user); why != "" {
+		return false, why
+	}
+	e := newElectorate(policies, subject)
+	// With another account, the same person could be in a group that a rule
+	// names: which groups those are in is not known here.
+	if _, is := e.author(user); is || e.persons.several(user) {
+		return true, ""
+	}
+	for _, where := range e.places {
+		if where.rule.admits(user, groups) {
+			return true, ""
+		}
+	}
+	return false, e.unnamed(user)
+}
+
+// notAPerson says why the user cannot vote at all; empty if they can.
+func notAPerson(user string) string {
+	switch {
+	case user == "":
+		return "the user has no name; vote with credentials of your own"
+	case isProgram(user):
+		return user + " is not a person; a person that a policy names has to vote"
+	}
+	return ""
+}
+
+// several tells whether a policy gives the user's person other accounts too.
+func (p persons) several(user string) bool {
+	for account := range p.parent {
+		if account != user && p.of(account) == p.of(user) {
+			return true
+		}
+	}
+	return false
 }

@@ -41,3 +41,37 @@ func TestEligibility(t *testing.T) {
 		})
 	}
 }
+
+func TestMayReject(t *testing.T) {
+	prod := with(policy("prod", group("qa", 1, "oidc:qa"), users("sec", 1, "carol"), veto(group("ops", 1, "oidc:ops"))),
+		same("d", "dev", "dev2"), same("c", "carol", "carol2"), same("z", "zoe"))
+	known := approval.Subject{Authors: []string{"dev"}, AuthorsKnown: true}
+	for name, tc := range map[string]struct {
+		reason   string
+		policies []approval.Policy
+		subject  approval.Subject
+		user     string
+		groups   []string
+		why      string
+	}{
+		"Author":         {"an author may always", []approval.Policy{prod}, known, "dev", nil, ""},
+		"AuthorAccount":  {"with any account", []approval.Policy{prod}, known, "dev2", nil, ""},
+		"AuthorUnproven": {"whoever is known to be one is heard", []approval.Policy{prod}, approval.Subject{Authors: []string{"dev"}}, "dev", nil, ""},
+		"Veto":           {"who can veto", []approval.Policy{prod}, known, "eve", []string{"oidc:ops"}, ""},
+		"VetoUnproven":   {"a veto is heard when the authors are proven again", []approval.Policy{prod}, approval.Subject{}, "eve", []string{"oidc:ops"}, ""},
+		"Seat":           {"who could sit takes their approval back so", []approval.Policy{prod}, known, "bob", []string{"oidc:qa"}, ""},
+		"OtherAccount":   {"it takes the place of the approval by another account", []approval.Policy{prod}, known, "carol2", nil, ""},
+		"NotNamed":       {"nobody else blocks anything", []approval.Policy{prod}, known, "eve", []string{"oidc:dev"}, "no rule names eve"},
+		"OneAccount":     {"a person with one account is nobody else", []approval.Policy{prod}, known, "zoe", nil, "no rule names zoe"},
+		"NoPolicy":       {"a vote under no policy is on another digest", nil, known, "dev", nil, "no ApprovalPolicy covers the namespace"},
+		"NoName":         {"not nobody", []approval.Policy{prod}, known, "", []string{"oidc:ops"}, "the user has no name"},
+		"Program":        {"no program", []approval.Policy{prod}, approval.Subject{Authors: []string{"system:a"}, AuthorsKnown: true}, "system:a", nil, "is not a person"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ok, why := approval.MayReject(tc.policies, tc.subject, tc.user, tc.groups)
+			if ok != (tc.why == "") || !strings.Contains(why, tc.why) || ok && why != "" {
+				t.Errorf("%s: got %v, %q, want %q", tc.reason, ok, why, tc.why)
+			}
+		})
+	}
+}

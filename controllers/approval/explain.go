@@ -16,7 +16,7 @@ const (
 	vetoOfRule   = "it blocks the candidate; it holds until its voter withdraws it or the content changes"
 	noVeto       = "it blocks nothing, because no rule that names its voter can veto; ask somebody who can"
 	reserve      = "every seat that its voter could take is filled; it is kept in reserve"
-	ahead        = "it was cast in the future by the operator's clock; have the clocks of the control plane set right, then cast it again"
+	ahead        = "it was cast in the future by the operator's clock; have the clocks of the control plane set right, then withdraw it and cast it again"
 )
 
 // void says why a vote proves nothing about the subject, whoever may vote;
@@ -152,7 +152,7 @@ func (b *ballot) expired(vote int) string {
 		}
 	}
 	p := &b.policies[longest]
-	return fmt.Sprintf("it has expired: policy %s lets an approval count for %s; cast it again", p.Name, p.ValidFor)
+	return fmt.Sprintf("it has expired: policy %s lets an approval count for %s; withdraw it and cast it again", p.Name, p.ValidFor)
 }
 
 // short is enough of a digest to tell it from others.

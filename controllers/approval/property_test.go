@@ -212,3 +212,32 @@ func totality(t *rapid.T) {
 	}
 	approval.Eligibility(o.policies, o.subject, text.Draw(t, "user"), texts.Draw(t, "groups"))
 }
+
+// Whoever admission turns away would have changed nothing by voting.
+func TestTurnedAwayVotesHaveNoEffect(t *testing.T) {
+	seen := map[approval.Decision]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		o := someCase(t)
+		v := someVote(t, len(o.votes))
+		if slices.ContainsFunc(o.votes, func(other approval.Vote) bool { return other.User == v.User }) {
+			return // an account has one slot
+		}
+		may := approval.Eligibility
+		if v.Decision == approval.Reject {
+			may = approval.MayReject
+		}
+		if ok, _ := may(o.policies, o.subject, v.User, v.Groups); ok {
+			return
+		}
+		seen[v.Decision]++
+		before := o.evaluate()
+		o.votes = append(o.votes, v)
+		after := o.evaluate()
+		if before.Outcome != after.Outcome || !reflect.DeepEqual(before.Seats, after.Seats) || !reflect.DeepEqual(before.Missing, after.Missing) {
+			t.Fatalf("%+v turns %v (%s) into %v (%s)", v, before.Outcome, before.Message, after.Outcome, after.Message)
+		}
+	})
+	if seen[approval.Approve] == 0 || seen[approval.Reject] == 0 {
+		t.Errorf("the generator turns away %v", seen)
+	}
+}

@@ -57,7 +57,7 @@ func TestTime(t *testing.T) {
 			outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, seats: seat},
 		"Expired": {reason: "it does not count when validFor is over", policies: day, votes: []approval.Vote{aged(24*time.Hour, yes("bob"))},
 			because: v1alpha1.ReasonAwaitingApproval, filled: "0/1",
-			why: map[string]string{"bob": "it has expired: policy prod lets an approval count for 24h0m0s; cast it again"}, message: "from bob"},
+			why: map[string]string{"bob": "it has expired: policy prod lets an approval count for 24h0m0s; withdraw it and cast it again"}, message: "from bob"},
 		"NoTime": {reason: "a vote without a time is of no time", policies: day, votes: []approval.Vote{{Slot: "bob", Decision: approval.Approve, Digest: candidate, User: "bob"}},
 			because: v1alpha1.ReasonAwaitingApproval, why: map[string]string{"bob": "expired"}},
 		"ClockSkew": {reason: "clocks differ by up to a minute", policies: day, votes: []approval.Vote{aged(-time.Minute, yes("bob"))},

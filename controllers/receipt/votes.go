@@ -46,14 +46,20 @@ func Votes(rel *v1alpha1.Release, cluster string, v *Verifier) []approval.Vote {
 		case len(slots) > MaxSlots:
 			vote.Invalid = fmt.Sprintf("the Release has %d votes and none counts above %d; remove those that nobody owns", len(slots), MaxSlots)
 		case err != nil:
-			vote.Invalid = fmt.Sprintf("%v; cast it again: kubectl annotate release %s -n %s --overwrite %s%s=%s",
-				err, rel.Name, rel.Namespace, v1alpha1.VotePrefix, slot, value)
+			vote.Invalid = fmt.Sprintf("%v; %s", err, again(rel, v1alpha1.VotePrefix+slot, value))
 		default:
 			vote.User, vote.Groups, vote.At = proven.User, proven.Groups, proven.At
 		}
 		votes = append(votes, vote)
 	}
 	return votes
+}
+
+// again is what to do about a vote that proves nothing. To write the same value
+// once more changes nothing, so no admission would stamp it.
+func again(rel *v1alpha1.Release, key, value string) string {
+	annotate := fmt.Sprintf("kubectl annotate release %s -n %s %s", rel.Name, rel.Namespace, key)
+	return fmt.Sprintf("withdraw it and cast it again: %s- && %s=%s", annotate, annotate, value)
 }
 
 func slotsOf(annotations map[string]string) (slots []string) {
