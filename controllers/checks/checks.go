@@ -8,45 +8,16 @@
 package checks
 
 import (
-	"time"
-
-	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/rollout"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Target is a Pod that a check is aimed at.
-type Target struct {
-	// Pod name, for messages.
-	Pod string
-	// IP of the Pod.
-	IP string
-	// Port to ask.
-	Port int32
-}
-
-// Run is one check that should be running.
-type Run struct {
-	Stage v1alpha1.CheckStage
-	// Digest of the content under test. A run with another digest is another
-	// run: its results start from nothing.
-	Digest string
-	Check  v1alpha1.Check
-	// Targets all have to answer. A run without targets fails.
-	Targets []Target
-}
-
-// Result is what a run found so far.
-type Result struct {
-	Stage  v1alpha1.CheckStage
-	Name   string
-	Digest string
-	// State is Passed once successThreshold rounds in a row succeeded, Failed
-	// once failureThreshold rounds in a row failed, else Running. A failed
-	// check stays failed until its digest changes.
-	State   v1alpha1.CheckState
-	Message string
-	At      time.Time
-}
+// What a Runner is told and tells is declared where it is decided.
+type (
+	Target = rollout.CheckTarget
+	Run    = rollout.CheckRun
+	Result = rollout.CheckResult
+)
 
 // Runner keeps the declared checks running.
 type Runner interface {

@@ -8,21 +8,18 @@ import (
 	"slices"
 
 	"github.com/countersign/countersign/api/v1alpha1"
-	"github.com/countersign/countersign/controllers/checks"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-type checkRun = checks.Run
-
 // run declares checks against the ready Pods of a workload.
 func (p *plan) run(stage v1alpha1.CheckStage, digest string, declared []v1alpha1.Check, w Workload) {
 	for _, c := range declared {
-		r := checkRun{Stage: stage, Digest: digest, Check: c}
+		r := CheckRun{Stage: stage, Digest: digest, Check: c}
 		port := portOf(c.HTTP.Port, w.Template)
 		for _, pod := range w.Pods {
 			if pod.Ready && !pod.Terminating && pod.IP != "" && pod.Revision == w.Revision {
-				r.Targets = append(r.Targets, checks.Target{Pod: pod.Name, IP: pod.IP, Port: port})
+				r.Targets = append(r.Targets, CheckTarget{Pod: pod.Name, IP: pod.IP, Port: port})
 			}
 		}
 		p.runs = append(p.runs, r)

@@ -36,7 +36,7 @@ type plan struct {
 	st      v1alpha1.ReleaseStatus
 	actions []Action
 	notices []Notice
-	runs    []checkRun
+	runs    []CheckRun
 	wakeAt  time.Time
 	// blockers say why no candidate can be promoted, the gravest first.
 	blockers []blocker

@@ -8,7 +8,6 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/approval"
-	"github.com/countersign/countersign/controllers/checks"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -19,7 +18,7 @@ type Decision struct {
 	Actions []Action
 	Notices []Notice
 	// Checks that should run from now on; all others stop.
-	Checks []checks.Run
+	Checks []CheckRun
 	// WakeAt is when the passing of time alone changes the decision. Zero
 	// means never.
 	WakeAt time.Time

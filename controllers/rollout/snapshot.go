@@ -8,7 +8,6 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/approval"
-	"github.com/countersign/countersign/controllers/checks"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -36,7 +35,7 @@ type Snapshot struct {
 	// content or a switch in progress has besides.
 	Services []Service
 	// Results of the checks.
-	Results []checks.Result
+	Results []CheckResult
 }
 
 // Authors is who changed the content since the last promotion.
