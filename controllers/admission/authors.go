@@ -5,6 +5,7 @@ package admission
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ func (w *Webhook) stampAuthors(ctx context.Context, r *review) error {
 	}
 	revision, err := digest.Revision(r.now.Spec)
 	if err != nil {
-		return fmt.Errorf("revision of the spec: %w", err)
+		return refuse("Spec", "Release %s cannot be released as it is: %v", r.now.Name, err)
 	}
 	names, err := w.formerAuthors(r, revision)
 	if err != nil {
@@ -98,34 +99,55 @@ func (w *Webhook) formerAuthors(r *review, revision string) ([]string, error) {
 	if r.was == nil {
 		return nil, nil
 	}
-	before, err := digest.Revision(r.was.Spec)
-	if err != nil {
-		return nil, fmt.Errorf("revision of the spec as it was: %w", err)
-	}
-	if nothingPending(r.was, before) {
+	if nothingPending(r.was) {
 		return nil, nil
 	}
-	names, known, why := receipt.KnownAuthors(r.was, before, w.Cluster, receipt.NewVerifier(w.Signer.Public()))
+	names, known, why := w.knownAuthors(r)
 	if known {
 		return names, nil
 	}
 	// What is active was approved whoever wrote it, so going back to it needs
 	// no record. This is also the way out of a lost one.
 	if active := r.was.Status.Active; active != nil && active.Revision == revision {
-		names, _ = receipt.ParseAuthors(r.was.Annotations[v1alpha1.AuthorsAnnotation])
-		return names, nil
+		return r.namedAuthors(), nil
 	}
 	return nil, refuse("AuthorsUnknown",
 		"it is not on record who changed Release %s before (%s), so nobody could be kept from approving their own work; apply the content that is active first, then this change, or delete the Release and create it again: what serves goes on serving",
 		r.now.Name, why)
 }
 
+// knownAuthors are those that the receipt proves for the spec as it was. A spec
+// that has no revision has none.
+func (w *Webhook) knownAuthors(r *review) (names []string, known bool, why string) {
+	revision, err := digest.Revision(r.was.Spec)
+	if err != nil {
+		return nil, false, err.Error()
+	}
+	return receipt.KnownAuthors(r.was, revision, w.Cluster, receipt.NewVerifier(w.Signer.Public()))
+}
+
+// namedAuthors are whoever the list names, in whatever spelling: the admission
+// policies let nobody drop out of it.
+func (r *review) namedAuthors() (names []string) {
+	var listed []string
+	if err := json.Unmarshal([]byte(r.was.Annotations[v1alpha1.AuthorsAnnotation]), &listed); err != nil {
+		return nil
+	}
+	for _, name := range listed {
+		if receipt.SafeUser(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // nothingPending tells whether the operator has seen the spec as it was and
 // found all of it promoted. The admission policies can see all of this but the
 // revision.
-func nothingPending(was *v1alpha1.Release, revision string) bool {
+func nothingPending(was *v1alpha1.Release) bool {
 	s := was.Status
-	return s.Candidate == nil && s.Active != nil && s.Active.Revision == revision && s.ObservedGeneration == was.Generation
+	revision, err := digest.Revision(was.Spec)
+	return err == nil && s.Candidate == nil && s.Active != nil && s.Active.Revision == revision && s.ObservedGeneration == was.Generation
 }
 
 func (r *review) dryRun() bool { return r.req.DryRun != nil && *r.req.DryRun }

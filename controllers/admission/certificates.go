@@ -27,9 +27,15 @@ const (
 	// lookAgain is how often the Secret and the configurations are looked at: a
 	// renewed certificate, or a caBundle that somebody reset, is noticed then.
 	lookAgain = time.Minute
+	// retry is how soon they are looked at while something is wrong: the replica
+	// is not ready until then.
+	retry = 5 * time.Second
 	// attempts bounds how often a lost race is run again.
 	attempts = 10
 )
+
+// errNoWebhooks is of a configuration that calls nothing.
+var errNoWebhooks = errors.New("it has no webhooks")
 
 // CertificateOptions say what the webhook's serving certificate is for and
 // where it is kept.
@@ -98,19 +104,29 @@ func (c *Certificates) NeedLeaderElection() bool { return false }
 
 // Start renews until ctx is done. A failure is told by Check and tried again.
 func (c *Certificates) Start(ctx context.Context) error {
-	ticker := time.NewTicker(lookAgain)
-	defer ticker.Stop()
 	for {
+		timer := time.NewTimer(c.pause())
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return nil
-		case <-ticker.C:
-			if err := c.refresh(ctx); err != nil && ctx.Err() == nil {
-				log.FromContext(ctx).Error(err, "Could not refresh the webhook's certificate")
-				c.record(nil, err)
-			}
+		case <-timer.C:
+		}
+		if err := c.refresh(ctx); err != nil && ctx.Err() == nil {
+			log.FromContext(ctx).Error(err, "Could not refresh the webhook's certificate")
+			c.record(nil, err)
 		}
 	}
+}
+
+// pause is the time until the next look.
+func (c *Certificates) pause() time.Duration {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.fault != nil {
+		return retry
+	}
+	return lookAgain
 }
 
 // refresh takes up the certificate only after the configurations trust its
@@ -127,8 +143,8 @@ func (c *Certificates) refresh(ctx context.Context) error {
 	var missing error
 	for _, name := range c.options.WebhookConfigurations {
 		err := c.ensureTrust(ctx, name, data[authorityCert])
-		if apierrors.IsNotFound(err) {
-			missing = fmt.Errorf("the MutatingWebhookConfiguration %s is missing; apply config/webhook", name)
+		if apierrors.IsNotFound(err) || errors.Is(err, errNoWebhooks) {
+			missing = fmt.Errorf("the MutatingWebhookConfiguration %s is missing or has no webhooks; apply config/webhook", name)
 			continue
 		}
 		if err != nil {
@@ -188,6 +204,9 @@ func (c *Certificates) ensureTrust(ctx context.Context, name string, bundle []by
 		var configuration admissionregistrationv1.MutatingWebhookConfiguration
 		if err := c.client.Get(ctx, client.ObjectKey{Name: name}, &configuration); err != nil {
 			return err
+		}
+		if len(configuration.Webhooks) == 0 {
+			return errNoWebhooks
 		}
 		before, changed := configuration.DeepCopy(), false
 		for i := range configuration.Webhooks {

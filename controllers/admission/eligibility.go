@@ -5,22 +5,65 @@ package admission
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/approval"
 	"github.com/countersign/countersign/controllers/receipt"
 )
 
-// checkEligible refuses a vote that could not count: of an author, or of
-// somebody whom no rule admits.
-func (r *review) checkEligible(policies []approval.Policy, slot string, decision approval.Decision) error {
+// checkEligible refuses a vote that could not count: an approval by an author or
+// by somebody whom no rule admits, and a rejection that could neither block
+// anything nor take the place of an approval. Of a vote that could count and
+// does not do so now, it warns. Who may do what is decided by package approval,
+// which judges the vote again at the switch.
+func (w *Webhook) checkEligible(r *review, policies []approval.Policy, vote approval.Vote) error {
 	if len(policies) == 0 {
 		return refuse("NoPolicy", "no ApprovalPolicy covers namespace %s, so no vote could count; ask the platform team for one: kubectl get approvalpolicies", r.now.Namespace)
 	}
-	_ = slices.Contains[[]string]
-	_ = strings.Join
-	_ = v1alpha1.VotePrefix
-	_ = receipt.Approve
+	subject, doubt := w.subject(r)
+	others := slices.DeleteFunc(receipt.Votes(r.was, w.Cluster, receipt.NewVerifier(w.Signer.Public())),
+		func(v approval.Vote) bool { return v.Slot == vote.Slot })
+	mayReject, noRejection := approval.MayReject(policies, subject, vote.User, vote.Groups)
+	if vote.Decision == approval.Reject {
+		if _, voted := r.before(v1alpha1.VotePrefix + vote.Slot); !mayReject && !voted {
+			return refuse("Ineligible", "a rejection by %s would block nothing: %s", vote.User, noRejection)
+		}
+	} else if ok, why := approval.Eligibility(policies, subject, vote.User, vote.Groups); !ok {
+		return r.refuseApproval(why, doubt, vote, approval.Evaluate(policies, subject, others, w.Now()), mayReject)
+	}
+	r.warnOf(vote, approval.Evaluate(policies, subject, append(others, vote), w.Now()))
 	return nil
+}
+
+// subject is what is voted on: the candidate, and everybody who is on record
+// anywhere as its author. doubt says why they are not proven to be all.
+func (w *Webhook) subject(r *review) (subject approval.Subject, doubt string) {
+	names, known, why := w.knownAuthors(r)
+	candidate := r.was.Status.Candidate
+	return approval.Subject{
+		Digest: candidate.Digest, Authors: append(slices.Clone(candidate.Authors), names...), AuthorsKnown: known,
+	}, why
+}
+
+// refuseApproval says why, what the candidate waits for and who does what next.
+func (r *review) refuseApproval(why, doubt string, vote approval.Vote, verdict approval.Verdict, mayReject bool) error {
+	reason, next := "Ineligible", verdict.Message
+	switch {
+	case doubt != "":
+		reason, next = "AuthorsUnknown", doubt
+	case verdict.Outcome == approval.Pending:
+		next += "; they run: " + r.annotate(v1alpha1.VotePrefix+"my-name="+vote.Digest)
+	}
+	if mayReject {
+		next += "; you may reject it: " + r.annotate(v1alpha1.VotePrefix+vote.Slot+"="+v1alpha1.RejectPrefix+vote.Digest)
+	}
+	return refuse(reason, "%s (%s)", why, next)
+}
+
+func (r *review) warnOf(vote approval.Vote, verdict approval.Verdict) {
+	for _, v := range verdict.Votes {
+		if v.Slot == vote.Slot && !v.Counted {
+			r.warn("the vote is on record and does not count now: %s", v.Why)
+		}
+	}
 }

@@ -4,7 +4,6 @@
 package admission
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -14,6 +13,7 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/receipt"
 	"gomodules.xyz/jsonpatch/v2"
+	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
@@ -59,7 +59,8 @@ func newReview(req admission.Request) (*review, error) {
 }
 
 // compare looks at the specs as they are stored, like the admission policies,
-// so that both agree on what a change is.
+// so that both agree on what a change is. Whole numbers are compared as such: as
+// floats, large ones would be equal to their neighbours.
 func compare(was, now []byte) (specChanged, contentChanged bool, err error) {
 	var a, b struct {
 		Spec map[string]any `json:"spec"`
@@ -133,18 +134,39 @@ func (r *review) warn(format string, args ...any) {
 	r.warnings = append(r.warnings, fmt.Sprintf(format, args...))
 }
 
-// owner of a slot: the user that its receipt names, before the request.
+// owner of a slot: the user that its receipt names, before the request. A slot
+// without a receipt is free; one whose receipt cannot be read is nobody's for
+// good, as it is for the admission policies.
 func (r *review) owner(slot string) string {
-	text, _ := r.before(v1alpha1.ReceiptPrefix + slot)
-	return ownerOf(text)
+	return ownerOf(r.before(v1alpha1.ReceiptPrefix + slot))
 }
 
-func ownerOf(receiptText string) string {
-	annotation, err := receipt.ParseVoteAnnotation(receiptText)
-	if err != nil {
+// nobody owns the slots whose receipt cannot be read. It is no username.
+const nobody = "nobody who can be told"
+
+func ownerOf(receiptText string, has bool) string {
+	if !has {
 		return ""
 	}
+	annotation, err := receipt.ParseVoteAnnotation(receiptText)
+	if err != nil {
+		return nobody
+	}
 	return annotation.User
+}
+
+// slotOf is the slot that a user owns, other than the given one.
+func (r *review) slotOf(user, except string) (slot string, owns bool) {
+	if r.was == nil {
+		return "", false
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.was.Annotations)) {
+		other, ok := strings.CutPrefix(key, v1alpha1.ReceiptPrefix)
+		if ok && other != except && r.owner(other) == user {
+			return other, true
+		}
+	}
+	return "", false
 }
 
 // annotate is the command that sets an annotation of the Release.

@@ -4,7 +4,6 @@
 package admission
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -40,20 +39,21 @@ func ownToken(user authenticationv1.UserInfo) bool {
 
 // checkSlot refuses a slot that is somebody else's, a second one, and one too many.
 func (r *review) checkSlot(slot, value string) error {
+	if _, _, err := approval.ParseVote(value); err != nil {
+		value = orPlaceholder(r.candidate())
+	}
 	if owner := r.owner(slot); owner != "" && owner != r.user {
 		return refuse("Slot", "slot %s belongs to %s; use your own: %s",
 			slot, owner, r.annotate(v1alpha1.VotePrefix+r.slotFor()+"="+value))
 	}
+	if other, owns := r.slotOf(r.user, slot); owns {
+		return refuse("SecondSlot", "you have slot %s on this Release, and each person has one; vote in it: %s",
+			other, r.annotate(v1alpha1.VotePrefix+other+"="+value))
+	}
 	taken := 0
-	for _, key := range slices.Sorted(maps.Keys(r.was.Annotations)) {
-		other, ok := strings.CutPrefix(key, v1alpha1.ReceiptPrefix)
-		if !ok || other == slot {
-			continue
-		}
-		taken++
-		if r.owner(other) == r.user {
-			return refuse("SecondSlot", "you have slot %s on this Release, and each person has one; vote in it: %s",
-				other, r.annotate(v1alpha1.VotePrefix+other+"="+value))
+	for key := range r.was.Annotations {
+		if other, ok := strings.CutPrefix(key, v1alpha1.ReceiptPrefix); ok && other != slot {
+			taken++
 		}
 	}
 	if taken >= receipt.MaxSlots {
@@ -64,11 +64,14 @@ func (r *review) checkSlot(slot, value string) error {
 
 // slotFor suggests a slot to the user: the one they have, or one named after them.
 func (r *review) slotFor() string {
+	if slot, owns := r.slotOf(r.user, ""); owns {
+		return slot
+	}
 	name, _, _ := strings.Cut(r.user, "@")
 	for _, candidate := range []string{name, r.user} {
 		slot := strings.Trim(strings.Map(slotCharacter, candidate), "-_.")
 		slot = strings.TrimRight(slot[:min(len(slot), 63)], "-_.")
-		if owner := r.owner(slot); slot != "" && (owner == "" || owner == r.user) {
+		if slot != "" && r.owner(slot) == "" {
 			return slot
 		}
 	}

@@ -59,10 +59,23 @@ func (r *review) votes() (cast, withdrawn []string) {
 			withdrawn = append(withdrawn, slot)
 		default:
 			r.restore(key)
-			r.warn("the vote in slot %s was kept: only %s can withdraw it, with %s", slot, owner, r.annotate(key+"-"))
+			r.warn("the vote in slot %s was kept: %s", slot, r.whoWithdraws(slot, owner))
 		}
 	}
 	return cast, withdrawn
+}
+
+func (r *review) whoWithdraws(slot, owner string) string {
+	command := r.annotate(v1alpha1.VotePrefix + slot + "-")
+	switch owner {
+	case "":
+		return "it has no receipt, and a person can remove it with " + command
+	case nobody:
+		return "its receipt cannot be read, so it belongs to nobody and counts for nothing"
+	case r.user:
+		return "it cannot be withdrawn together with a change of the spec, only with " + command
+	}
+	return fmt.Sprintf("only %s can withdraw it, with %s", owner, command)
 }
 
 // keepReceipts puts receipts back that were left out and refuses those that
@@ -87,6 +100,10 @@ func (w *Webhook) withdraw(ctx context.Context, r *review, slot string) error {
 	if err := r.checkPerson(); err != nil {
 		return err
 	}
+	if other, owns := r.slotOf(r.user, slot); owns && r.owner(slot) == "" {
+		return refuse("SecondSlot", "the vote in slot %s has no receipt and counts for nothing; you have slot %s and would get this one too, and each person has one; somebody without a slot can remove it: %s",
+			slot, other, r.annotate(v1alpha1.VotePrefix+slot+"-"))
+	}
 	return w.sign(ctx, r, slot, receipt.Withdrawn, receipt.Vote{Decision: receipt.Withdrawn})
 }
 
@@ -110,13 +127,14 @@ func (w *Webhook) cast(ctx context.Context, r *review, slot string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.checkEligible(policies, slot, decision); err != nil {
+	vote := approval.Vote{
+		Slot: slot, Decision: decision, Digest: digest, User: r.user, At: w.Now(),
+		Groups: intersection(r.req.UserInfo.Groups, approval.GroupsNamed(policies)),
+	}
+	if err := w.checkEligible(r, policies, vote); err != nil {
 		return err
 	}
-	return w.sign(ctx, r, slot, value, receipt.Vote{
-		Digest: digest, Decision: string(decision),
-		Groups: intersection(r.req.UserInfo.Groups, approval.GroupsNamed(policies)),
-	})
+	return w.sign(ctx, r, slot, value, receipt.Vote{Digest: digest, Decision: string(decision), Groups: vote.Groups})
 }
 
 // sign completes a statement and stamps it.
