@@ -108,7 +108,7 @@ func (d *demo) secondRelease() {
 	digest := digestOf(rel)
 	d.Refused("dev", []string{"dev@example.com changed the content"}, d.vote("dev", digest)...)
 	d.Refused("mallory", []string{"slot alice belongs to alice@example.com"}, d.vote("alice", digest)...)
-	d.Refused("mallory", []string{"--as"}, append(d.vote("alice", digest), "--as", "alice@example.com")...)
+	d.Refused("mallory", []string{"--as"}, append(d.vote("alice", digest), "--as", "alice@example.com", "--as-group", "qa")...)
 	d.approve("alice", rel)
 	d.approve("bob", rel)
 	d.awaitSwitch(rel)
