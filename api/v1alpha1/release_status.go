@@ -157,7 +157,11 @@ type ActiveStatus struct {
 	// observed.
 	// +optional
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
-	// unreadySince is since when some Pods are not ready while it is observed.
+	// readyPeak is how many Pods were ready at once while it is observed, but no
+	// more than are wanted. With fewer, some are missing.
+	// +optional
+	ReadyPeak int32 `json:"readyPeak,omitempty"`
+	// unreadySince is since when some Pods are missing while it is observed.
 	// +optional
 	UnreadySince *metav1.Time `json:"unreadySince,omitempty"`
 	// failed says how it failed when there was nothing to go back to.
