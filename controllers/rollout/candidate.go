@@ -14,7 +14,7 @@ import (
 // pickCandidate keeps the candidate the newest content of the spec, and its
 // digest the digest of what stands in its colour.
 func (p *plan) pickCandidate() {
-	if p.inFlight() != nil || len(p.snap.Problems) > 0 {
+	if p.moving() != nil || len(p.snap.Problems) > 0 {
 		return
 	}
 	if a := p.st.Active; a != nil && a.Revision == p.snap.Revision {
@@ -25,7 +25,7 @@ func (p *plan) pickCandidate() {
 	if c == nil || c.Revision != p.snap.Revision {
 		next := p.freshCandidate(p.idleColour())
 		if c != nil {
-			next.Authors = union(next.Authors, c.Authors)
+			next.Authors = allAuthors(next.Authors, c.Authors)
 		}
 		p.st.Candidate = next
 		p.note(false, NoticeCandidateDetected, fmt.Sprintf("content %d is prepared in %s", next.Sequence, next.Colour))
@@ -33,7 +33,7 @@ func (p *plan) pickCandidate() {
 	}
 	c.Colour = p.idleColour()
 	if p.snap.Authors.Known {
-		c.Authors = union(c.Authors, p.snap.Authors.Names)
+		c.Authors = allAuthors(c.Authors, p.snap.Authors.Names)
 	}
 	p.refreshDigest(c)
 }
@@ -45,7 +45,7 @@ func (p *plan) freshCandidate(colour v1alpha1.Colour) *v1alpha1.CandidateStatus 
 		ObservedGeneration: p.snap.Release.Generation, Since: p.now(),
 	}
 	if p.snap.Authors.Known {
-		c.Authors = union(nil, p.snap.Authors.Names)
+		c.Authors = allAuthors(nil, p.snap.Authors.Names)
 	}
 	return c
 }
@@ -59,7 +59,10 @@ func (p *plan) refreshDigest(c *v1alpha1.CandidateStatus) {
 		return
 	}
 	d, err := p.contentDigest(c.Sequence, w)
-	if err == nil && c.Digest != "" && d != c.Digest && p.fenced() {
+	if err == nil && c.Digest != "" && d != c.Digest {
+		if !p.fenced() {
+			return // the one that was called off may not happen under another name
+		}
 		p.st.Sequence++
 		c.Sequence, c.ReadyAt, c.TestedAt = p.st.Sequence, nil, nil
 		d, err = p.contentDigest(c.Sequence, w)
@@ -82,7 +85,7 @@ func (p *plan) materialised(c *v1alpha1.CandidateStatus, w Workload) bool {
 // workable tells whether the idle colour may be worked on for the candidate.
 func (p *plan) workable() bool {
 	c := p.st.Candidate
-	return c != nil && c.Halted == nil && p.inFlight() == nil && p.fenced() && !p.observing() &&
+	return c != nil && c.Halted == nil && p.moving() == nil && p.fenced() && !p.observing() &&
 		!p.spec().Paused && len(p.blockers) == 0 && !p.snap.InUse(c.Colour)
 }
 
@@ -97,12 +100,15 @@ func (p *plan) prepare() {
 		return
 	}
 	w := p.snap.Workload(c.Colour)
+	if c.TestedAt == nil && c.ProgressSince == nil {
+		c.ProgressSince = p.nowPtr()
+	}
+	if w.leaving() {
+		return
+	}
 	if !p.materialised(c, w) {
 		if f := p.st.Former; f != nil && f.Colour == c.Colour {
 			p.st.Former = nil
-		}
-		if c.ProgressSince == nil {
-			c.ProgressSince = p.nowPtr()
 		}
 		p.do(Materialise{Colour: c.Colour, ResourceVersion: w.ResourceVersion, Revision: c.Revision, Replicas: p.replicas()})
 		return
@@ -111,9 +117,6 @@ func (p *plan) prepare() {
 		p.do(Scale{Colour: c.Colour, ResourceVersion: w.ResourceVersion, Replicas: p.replicas()})
 	}
 	if !w.Complete(p.replicas()) {
-		if c.TestedAt == nil && c.ProgressSince == nil {
-			c.ProgressSince = p.nowPtr()
-		}
 		return
 	}
 	if c.ReadyAt == nil {
@@ -153,7 +156,7 @@ func (p *plan) test() {
 		p.run(v1alpha1.StageBeforeSwitch, c.Digest, checks, w)
 		p.recordResults(v1alpha1.StageBeforeSwitch, c.Digest, checks)
 		if f := p.failedCheck(v1alpha1.StageBeforeSwitch, c.Digest); f != "" {
-			p.haltCandidate(v1alpha1.ReasonCheckFailed, f+"; apply a mended template to try again")
+			p.haltCandidate(v1alpha1.ReasonCheckFailed, f+tryAgain)
 			return
 		}
 		if p.allPassed(v1alpha1.StageBeforeSwitch, c.Digest, checks) {
@@ -172,11 +175,14 @@ func (p *plan) deadline() {
 	limit := time.Duration(p.spec().ProgressDeadlineSeconds) * time.Second
 	if limit > 0 && p.due(c.ProgressSince.Add(limit)) {
 		p.haltCandidate(v1alpha1.ReasonProgressDeadlineExceeded, fmt.Sprintf(
-			"%s did not become ready and tested within %d seconds; look at its Pods, then apply a mended template: kubectl describe pods -n %s -l %s=%s,%s=%s",
-			c.Colour, p.spec().ProgressDeadlineSeconds, p.snap.Release.Namespace,
-			v1alpha1.ReleaseLabel, p.snap.Release.Name, v1alpha1.ColourLabel, c.Colour))
+			"%s did not become ready and tested within %d seconds; look at its Pods: kubectl describe pods -n %s -l %s%s",
+			c.Colour, p.spec().ProgressDeadlineSeconds, p.snap.Release.Namespace, p.selectorOf(c.Colour), tryAgain))
 	}
 }
+
+// tryAgain is what to do about a candidate that was given up: its content is
+// not tried again, and other content is.
+const tryAgain = "; to try again, apply a mended template, or the same one with another annotation"
 
 func (p *plan) haltCandidate(reason, message string) {
 	c := p.st.Candidate
@@ -220,7 +226,7 @@ func (p *plan) keepActive() {
 	if a == nil {
 		return
 	}
-	if f := p.st.Former; f != nil && p.inFlight() == nil {
+	if f := p.st.Former; f != nil && p.moving() == nil {
 		if w := p.snap.Workload(f.Colour); w.Exists && w.TemplateHash == f.TemplateHash && w.Replicas != p.replicas() {
 			p.do(Scale{Colour: f.Colour, ResourceVersion: w.ResourceVersion, Replicas: p.replicas()})
 		}
@@ -228,15 +234,16 @@ func (p *plan) keepActive() {
 	w := p.snap.Workload(a.Colour)
 	switch {
 	case w.Exists && w.TemplateHash != a.TemplateHash:
-		p.block(v1alpha1.ReasonDrifted, fmt.Sprintf(
-			"the template of Deployment %s, which serves, was changed by someone else; put it back: kubectl rollout undo deployment %s -n %s",
+		p.alarm(v1alpha1.ReasonDrifted, fmt.Sprintf(
+			"the template of Deployment %s, which serves, was changed by someone else, so that nobody approved what runs; release a candidate, or put it back: kubectl rollout undo deployment %s -n %s",
 			w.Name, w.Name, p.snap.Release.Namespace))
 	case w.Exists && w.Replicas != p.replicas():
 		p.do(Scale{Colour: a.Colour, ResourceVersion: w.ResourceVersion, Replicas: p.replicas()})
-	case !w.Exists && a.Revision == p.snap.Revision && p.inFlight() == nil:
+	case w.leaving():
+	case !w.Exists && a.Revision == p.snap.Revision && p.moving() == nil:
 		p.do(Materialise{Colour: a.Colour, Revision: a.Revision, Replicas: p.replicas()})
-	case !w.Exists && p.st.Former != nil && p.inFlight() == nil:
-		if f := p.snap.Workload(p.st.Former.Colour); f.Ready > 0 && f.TemplateHash == p.st.Former.TemplateHash {
+	case !w.Exists && p.st.Former != nil && p.moving() == nil:
+		if p.kept() && p.snap.Workload(p.st.Former.Colour).Ready > 0 {
 			p.startRollback(p.st.Former.Content, "the Deployment that serves was deleted")
 		}
 	}

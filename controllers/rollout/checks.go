@@ -67,7 +67,7 @@ func (p *plan) setCheck(c v1alpha1.CheckStatus) {
 		if have.Stage != c.Stage || have.Name != c.Name {
 			continue
 		}
-		if have.State == v1alpha1.CheckFailed {
+		if have.State == v1alpha1.CheckFailed || have.State == v1alpha1.CheckPassed && c.State == v1alpha1.CheckRunning && c.Stage == v1alpha1.StageBeforeSwitch {
 			return
 		}
 		if have.State == c.State {
@@ -77,6 +77,20 @@ func (p *plan) setCheck(c v1alpha1.CheckStatus) {
 		return
 	}
 	p.st.Checks = append(p.st.Checks, c)
+}
+
+// passNow tells whether the checks pass as they run. What the status says may
+// be from before the operator was started anew.
+func (p *plan) passNow(stage v1alpha1.CheckStage, digest string, declared []v1alpha1.Check) bool {
+	for _, d := range declared {
+		passes := slices.ContainsFunc(p.snap.Results, func(r CheckResult) bool {
+			return r.Stage == stage && r.Name == d.Name && r.Digest == digest && r.State == v1alpha1.CheckPassed
+		})
+		if !passes {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *plan) failedCheck(stage v1alpha1.CheckStage, digest string) string {

@@ -65,8 +65,8 @@ func (p *plan) ready() claimAbout {
 	switch {
 	case p.st.Phase == v1alpha1.PhaseRollingBack:
 		return no(v1alpha1.ReasonRollingBack, p.st.Switch.Message)
-	case len(p.blockers) > 0:
-		return no(p.blockers[0].reason, p.blockers[0].message)
+	case len(p.faults()) > 0:
+		return no(p.faults()[0].reason, p.faults()[0].message)
 	case p.st.Active != nil && !serving:
 		return no(v1alpha1.ReasonUnavailable, fmt.Sprintf("no Pod of %s, which serves, is ready; look at its Pods: kubectl get pods -n %s -l %s",
 			p.st.Active.Colour, p.snap.Release.Namespace, p.selectorOf(p.st.Active.Colour)))
@@ -98,7 +98,7 @@ func (p *plan) unlessFirst(c claimAbout) claimAbout {
 }
 
 func (p *plan) failedMessage() string {
-	return clip(p.st.Active.Failed, 700) + "; there was nothing to go back to: apply a mended template"
+	return clip(p.st.Active.Failed, 700) + "; it was given up without going back: apply a mended template"
 }
 
 func (p *plan) reconciling() claimAbout {
@@ -116,8 +116,8 @@ func (p *plan) reconciling() claimAbout {
 func (p *plan) stalled() claimAbout {
 	c := p.st.Candidate
 	switch {
-	case len(p.blockers) > 0:
-		return yes(p.blockers[0].reason, p.blockers[0].message)
+	case len(p.faults()) > 0:
+		return yes(p.faults()[0].reason, p.faults()[0].message)
 	case p.st.Active != nil && p.st.Active.Failed != "":
 		return yes(v1alpha1.ReasonRollbackImpossible, p.failedMessage())
 	case c != nil && c.Halted != nil:
@@ -223,12 +223,23 @@ func (p *plan) trafficSettled() claimAbout {
 	switch {
 	case sw == nil:
 		return open(v1alpha1.ReasonNothingPromoted, "there was no switch yet")
+	case p.inFlight() == nil && p.anyAstray():
+		return no(v1alpha1.ReasonSelectorConflict, "a Service does not lead to the colour that was switched to last, because someone else changed it")
 	case p.inFlight() == nil:
 		return yes(v1alpha1.ReasonEndpointsMatch, "the endpoints are those of the colour that was switched to last")
 	case sw.PatchedAt == nil:
 		return no(v1alpha1.ReasonSwitchIntended, fmt.Sprintf("the switch to %s is decided", sw.To.Colour))
 	}
 	return no(v1alpha1.ReasonWaitingForEndpoints, fmt.Sprintf("the Services select %s; their endpoints follow", sw.To.Colour))
+}
+
+func (p *plan) anyAstray() bool {
+	for i := range p.snap.Services {
+		if svc := &p.snap.Services[i]; p.leads(svc.Name) && p.usable(svc) && p.astray(svc) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *plan) verified() claimAbout {

@@ -4,6 +4,7 @@
 package rollout
 
 import (
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
@@ -40,7 +41,9 @@ type plan struct {
 	wakeAt  time.Time
 	// blockers say why no candidate can be promoted, the gravest first.
 	blockers []blocker
-	verdict  approval.Verdict
+	// alarms are faults that a candidate may mend, and so do not hold one back.
+	alarms  []blocker
+	verdict approval.Verdict
 }
 
 // blocker is a fault that somebody has to mend.
@@ -71,6 +74,13 @@ func (p *plan) note(warning bool, reason, message string) {
 func (p *plan) block(reason, message string) {
 	p.blockers = append(p.blockers, blocker{reason, message})
 }
+
+func (p *plan) alarm(reason, message string) {
+	p.alarms = append(p.alarms, blocker{reason, message})
+}
+
+// faults are all that somebody has to do something about.
+func (p *plan) faults() []blocker { return append(slices.Clone(p.blockers), p.alarms...) }
 
 // wake asks to look again at t, if that is in the future.
 func (p *plan) wake(t time.Time) {
@@ -106,6 +116,16 @@ func (p *plan) replicas() int32 {
 // inFlight is the switch that is being carried out, or nil.
 func (p *plan) inFlight() *v1alpha1.SwitchStatus {
 	if sw := p.st.Switch; sw != nil && sw.SettledAt == nil && sw.CancelledAt == nil {
+		return sw
+	}
+	return nil
+}
+
+// moving is the switch whose Services are not all seen to select the target
+// yet, or nil. Afterwards the endpoints follow, and candidates do not wait for
+// that: without a ready Pod there are none, and it would never end.
+func (p *plan) moving() *v1alpha1.SwitchStatus {
+	if sw := p.inFlight(); sw != nil && sw.PatchedAt == nil {
 		return sw
 	}
 	return nil

@@ -9,14 +9,23 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 )
 
+// serviceLimit is how many Services can follow a colour.
+const serviceLimit = 16
+
 // findFaults lists what people have to mend before a candidate can go on.
 // Nothing here stops what serves, its repair or its rollback.
 func (p *plan) findFaults() {
 	for _, problem := range p.snap.Problems {
 		p.block(v1alpha1.ReasonInvalidSpec, problem)
 	}
-	for i := range p.snap.Services {
-		p.findServiceFaults(&p.snap.Services[i])
+	for _, ref := range p.spec().Services {
+		if svc := p.service(ref.Name); svc != nil {
+			p.findServiceFaults(svc)
+		}
+	}
+	if n := len(p.following(p.spec().Services)); n > serviceLimit {
+		p.block(v1alpha1.ReasonInvalidSpec, fmt.Sprintf(
+			"%d Services follow, with those that were taken out of spec.services, and %d can; delete some that are not used: kubectl delete service", n, serviceLimit))
 	}
 	idle := p.idleColour()
 	if w := p.snap.Workload(idle); w.Foreign {
@@ -50,24 +59,23 @@ func (p *plan) usable(svc *Service) bool {
 	return svc.Exists && svc.Unsupported == "" && (svc.Owner == "" || svc.Owner == p.snap.Release.Name)
 }
 
-// claim marks the Services as the Release's before there is anything to lead
-// to. A selector that would catch the candidate's Pods is parked when nobody
+// claim marks the Services as the Release's before they lead to anything. A selector that would catch the candidate's Pods is parked when nobody
 // is served by it, and is a fault otherwise.
 func (p *plan) claim() {
-	if p.st.Active != nil || p.inFlight() != nil || len(p.snap.Problems) > 0 {
+	if p.moving() != nil || len(p.snap.Problems) > 0 {
 		return
 	}
 	for i := range p.snap.Services {
 		svc := &p.snap.Services[i]
-		if !p.usable(svc) || svc.Parked && svc.Owner != "" {
+		if !p.usable(svc) || p.leads(svc.Name) || svc.Parked && svc.Owner != "" {
 			continue
 		}
 		catches := svc.Colour != "" || catchesPods(svc.Selector, p.spec().Template.Labels)
 		served := svc.Endpoints != Endpoints{}
 		switch {
 		case svc.Colour != "":
-			// Nothing was promoted, yet somebody leads traffic to a colour.
-			p.st.Epoch++
+			// Nothing was promoted with it, yet somebody leads it to a colour.
+			p.st.Epoch = p.nextEpoch()
 			p.do(Claim{Service: svc.Name, ResourceVersion: svc.ResourceVersion, Park: true, Selector: svc.Selector, Epoch: p.st.Epoch})
 		case catches && served:
 			p.block(v1alpha1.ReasonSelectorConflict, fmt.Sprintf(

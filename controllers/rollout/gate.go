@@ -21,9 +21,7 @@ func (p *plan) judge() {
 		}
 		return
 	}
-	p.verdict = approval.Evaluate(p.snap.Policies, approval.Subject{
-		Digest: c.Digest, Authors: c.Authors, AuthorsKnown: p.snap.Authors.Known,
-	}, p.snap.Votes, p.snap.Now)
+	p.verdict = p.evaluate(c)
 	for _, v := range p.verdict.Votes {
 		p.explain(v)
 	}
@@ -33,9 +31,15 @@ func (p *plan) judge() {
 	p.wake(p.verdict.ValidUntil)
 }
 
+func (p *plan) evaluate(c *v1alpha1.CandidateStatus) approval.Verdict {
+	return approval.Evaluate(p.snap.Policies, approval.Subject{
+		Digest: c.Digest, Authors: c.Authors, AuthorsKnown: p.snap.Authors.Known,
+	}, p.snap.Votes, p.snap.Now)
+}
+
 func (p *plan) explain(v approval.ExplainedVote) {
 	vs := v1alpha1.VoteStatus{
-		Slot: clip(v.Slot, 63), User: v.User, Decision: string(v.Decision), Counted: v.Counted,
+		Slot: clip(v.Slot, 63), User: clip(v.User, 253), Decision: clip(string(v.Decision), 16), Counted: v.Counted,
 		Rule: clip(v.Rule, 320), Why: clip(v.Why, 512),
 	}
 	if !v.At.IsZero() {
@@ -57,12 +61,12 @@ func (p *plan) promote() {
 	for _, seat := range p.verdict.Seats {
 		approvers = append(approvers, seat.User)
 	}
-	approvers = union(nil, approvers)
+	approvers = atMost(64, union(nil, approvers))
 	spec := p.spec()
 	p.note(false, NoticeReleaseApproved, fmt.Sprintf("%s is approved by %s", short(c.Digest), list(approvers)))
 	p.begin(v1alpha1.SwitchPromote, v1alpha1.Content{
 		Colour: c.Colour, Digest: c.Digest, Revision: c.Revision, TemplateHash: c.TemplateHash, Sequence: c.Sequence,
-		Authors: slices.Clone(c.Authors), Services: p.servicesToLead(), AfterSwitch: afterSwitch(spec),
+		Authors: slices.Clone(c.Authors), Services: p.following(spec.Services), AfterSwitch: afterSwitch(spec),
 		ObserveSeconds: spec.ObserveSeconds, KeepIdleSeconds: orDefault(spec.KeepIdleSeconds, 3600),
 		ReadinessGraceSeconds: orDefault(spec.ReadinessGraceSeconds, 15),
 	}, "", approvers)
@@ -113,23 +117,22 @@ func (p *plan) previewsComplete(c v1alpha1.Colour) bool {
 }
 
 func (p *plan) claimed() bool {
-	for i := range p.snap.Services {
-		if svc := &p.snap.Services[i]; !p.usable(svc) || svc.Owner != p.snap.Release.Name {
+	for _, ref := range p.spec().Services {
+		if svc := p.service(ref.Name); svc == nil || !p.usable(svc) || svc.Owner != p.snap.Release.Name {
 			return false
 		}
 	}
-	return len(p.snap.Services) > 0
+	return len(p.spec().Services) > 0
 }
 
-// servicesToLead are those of the spec and those that lead to the active
-// content already: a Service that was taken out of the spec goes on following
-// until it is deleted, because leaving it behind would leave it without Pods.
-func (p *plan) servicesToLead() []v1alpha1.ServiceRef {
-	refs := slices.Clone(p.spec().Services)
+// following are the Services given and those that lead to the active content
+// besides: a Service that was taken out of the spec goes on following until it
+// is deleted, because leaving it behind would leave it without Pods.
+func (p *plan) following(services []v1alpha1.ServiceRef) []v1alpha1.ServiceRef {
+	refs := slices.Clone(services)
 	if p.st.Active != nil {
 		for _, r := range p.st.Active.Services {
-			named := slices.ContainsFunc(refs, func(x v1alpha1.ServiceRef) bool { return x.Name == r.Name })
-			if svc := p.service(r.Name); !named && svc != nil && svc.Exists {
+			if svc := p.service(r.Name); !names(refs, r.Name) && svc != nil && p.usable(svc) {
 				refs = append(refs, r)
 			}
 		}

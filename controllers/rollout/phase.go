@@ -31,9 +31,9 @@ func (p *plan) phase() v1alpha1.Phase {
 	switch {
 	case p.snap.Release.DeletionTimestamp != nil:
 		return v1alpha1.PhaseDeleting
-	case p.inRollback():
+	case p.inRollback() && !p.stuck():
 		return v1alpha1.PhaseRollingBack
-	case p.inFlight() != nil:
+	case p.inFlight() != nil && !p.stuck():
 		return v1alpha1.PhaseSwitching
 	case p.observing():
 		return v1alpha1.PhaseObserving
@@ -49,6 +49,12 @@ func (p *plan) phase() v1alpha1.Phase {
 		return v1alpha1.PhaseTesting
 	}
 	return v1alpha1.PhaseAwaitingApproval
+}
+
+// stuck tells that a switch is done but for the endpoints, which cannot follow
+// because the target has no ready Pod. Nothing else waits for it.
+func (p *plan) stuck() bool {
+	return p.moving() == nil && p.snap.Workload(p.st.Switch.To.Colour).Ready == 0
 }
 
 // waitingFor is the answer to "what is it waiting for, and who can act".

@@ -49,6 +49,8 @@ type Authors struct {
 
 // Workload is a colour's Deployment and its Pods.
 type Workload struct {
+	// Exists is false as soon as it is being deleted. It has a ResourceVersion
+	// until it is gone.
 	Exists bool
 	// Foreign is true when the Deployment does not carry the Release's labels.
 	Foreign         bool
@@ -80,6 +82,9 @@ func (w Workload) Complete(n int32) bool {
 	return w.Exists && !w.Foreign && w.Settled &&
 		w.Replicas >= n && w.Total == w.Updated && w.Updated >= n && w.Available >= n
 }
+
+// leaving tells whether a Deployment is being deleted and still has its name.
+func (w Workload) leaving() bool { return !w.Exists && w.ResourceVersion != "" }
 
 // Service is an active Service and its preview.
 type Service struct {

@@ -5,26 +5,20 @@ package rollout
 
 import (
 	"fmt"
-	"slices"
-	"time"
+	"math"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/approval"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// A selector that is put back more often than this in repairWindow is somebody
-// else's: the operator stops and names it.
-const (
-	repairLimit  = 3
-	repairWindow = 10 * time.Minute
-	historyLimit = 10
-)
+// historyLimit is how many switches the status remembers.
+const historyLimit = 10
 
 // begin records the intent of a switch and asks for it to be carried out. The
 // record is written first, so that a crash in between resumes it.
 func (p *plan) begin(reason v1alpha1.SwitchReason, to v1alpha1.Content, message string, approvers []string) {
-	p.st.Epoch++
+	p.st.Epoch = p.nextEpoch()
 	sw := &v1alpha1.SwitchStatus{
 		Epoch: p.st.Epoch, Reason: reason, To: *to.DeepCopy(), Message: clip(message, 1024),
 		Approvers: approvers, IntendedAt: p.microNow(),
@@ -35,6 +29,24 @@ func (p *plan) begin(reason v1alpha1.SwitchReason, to v1alpha1.Content, message 
 	}
 	p.st.Switch = sw
 	p.shift(sw)
+}
+
+// nextEpoch is larger than any that was used. A Service can have a larger one
+// than the status when the Release was restored without it.
+func (p *plan) nextEpoch() int64 {
+	last := p.st.Epoch
+	for i := range p.snap.Services {
+		if e := p.snap.Services[i].Epoch; p.usable(&p.snap.Services[i]) && e < math.MaxInt64 {
+			last = max(last, e)
+		}
+	}
+	return last + 1
+}
+
+// moves tells whether a switch is about a Service. One that was added to the
+// spec since leads nowhere until content is promoted with it.
+func (p *plan) moves(sw *v1alpha1.SwitchStatus, svc *Service) bool {
+	return p.usable(svc) && (names(sw.To.Services, svc.Name) || p.leads(svc.Name))
 }
 
 // shift asks for the Services that do not lead to the target yet.
@@ -48,7 +60,7 @@ func (p *plan) shift(sw *v1alpha1.SwitchStatus) {
 	}
 	for i := range p.snap.Services {
 		svc := &p.snap.Services[i]
-		if p.usable(svc) && !arrived(svc, sw) {
+		if p.moves(sw, svc) && !arrived(svc, sw) {
 			a.Services = append(a.Services, ServiceWrite{svc.Name, svc.ResourceVersion, svc.Selector})
 		}
 	}
@@ -68,15 +80,7 @@ func (p *plan) journal() {
 		p.fence()
 		return
 	}
-	all, some := true, false
-	for i := range p.snap.Services {
-		svc := &p.snap.Services[i]
-		if !p.usable(svc) {
-			continue
-		}
-		all = all && arrived(svc, sw)
-		some = some || arrived(svc, sw)
-	}
+	all, some := p.progress(sw)
 	switch {
 	case sw.PatchedAt != nil:
 		if !all {
@@ -84,7 +88,7 @@ func (p *plan) journal() {
 			return
 		}
 		p.settle(sw)
-	case all && p.anyUsable():
+	case all && some:
 		p.landed(sw)
 	case !some && sw.Reason == v1alpha1.SwitchPromote && p.calledOff(sw) != "":
 		now := p.microNow()
@@ -97,9 +101,26 @@ func (p *plan) journal() {
 	}
 }
 
+// progress tells whether all, or at least some, of the Services that a switch
+// is about have arrived.
+func (p *plan) progress(sw *v1alpha1.SwitchStatus) (all, some bool) {
+	all = true
+	for i := range p.snap.Services {
+		if svc := &p.snap.Services[i]; p.moves(sw, svc) {
+			all = all && arrived(svc, sw)
+			some = some || arrived(svc, sw)
+		}
+	}
+	return all, some
+}
+
 // calledOff says why an intended promotion that moved nothing yet should not
 // be carried out; empty if it should.
 func (p *plan) calledOff(sw *v1alpha1.SwitchStatus) string {
+	c := p.st.Candidate
+	if c == nil || c.Digest != sw.To.Digest {
+		return "the candidate is no longer what was approved"
+	}
 	w := p.snap.Workload(sw.To.Colour)
 	if w.TemplateHash != sw.To.TemplateHash || !w.Exists {
 		return "the candidate is no longer what was approved"
@@ -113,13 +134,19 @@ func (p *plan) calledOff(sw *v1alpha1.SwitchStatus) string {
 	if d, err := p.contentDigest(sw.To.Sequence, w); err != nil || d != sw.To.Digest {
 		return "a policy or a Service changed"
 	}
+	if p.spec().Paused {
+		return "the release was paused"
+	}
+	if v := p.evaluate(c); v.Outcome != approval.Approved {
+		return "it is not approved any more"
+	}
 	return ""
 }
 
 // fence makes sure that the last switch, once called off, cannot happen late.
 func (p *plan) fence() {
 	sw := p.st.Switch
-	if sw == nil || sw.CancelledAt == nil || p.st.Epoch != sw.Epoch {
+	if sw == nil || sw.CancelledAt == nil {
 		return
 	}
 	f := Fence{Epoch: sw.Epoch}
@@ -153,17 +180,21 @@ func (p *plan) settled() *metav1.MicroTime {
 	return &now
 }
 
-func (p *plan) anyUsable() bool {
-	return slices.ContainsFunc(p.snap.Services, func(s Service) bool { return p.usable(&s) })
-}
-
-func (p *plan) endpointsOnly(c v1alpha1.Colour) bool {
+// endpointsFollow tells whether the endpoints of all Services that a switch is
+// about are the target's only. Without any Service, nothing follows.
+func (p *plan) endpointsFollow(sw *v1alpha1.SwitchStatus) bool {
+	followed := false
 	for i := range p.snap.Services {
-		if svc := &p.snap.Services[i]; p.usable(svc) && !svc.Endpoints.Only(c, 1) {
+		svc := &p.snap.Services[i]
+		if !p.moves(sw, svc) {
+			continue
+		}
+		if !svc.Endpoints.Only(sw.To.Colour, 1) {
 			return false
 		}
+		followed = true
 	}
-	return true
+	return followed
 }
 
 // landed records that all Services select the target.
@@ -185,7 +216,7 @@ func (p *plan) landed(sw *v1alpha1.SwitchStatus) {
 	case v1alpha1.SwitchRollback:
 		p.rolledBack(sw)
 	case v1alpha1.SwitchRepair:
-		p.st.Active.Epoch = sw.Epoch
+		p.repaired(sw)
 		p.note(true, NoticeSelectorRepaired, sw.Message)
 	}
 	p.settle(sw)
@@ -193,7 +224,7 @@ func (p *plan) landed(sw *v1alpha1.SwitchStatus) {
 
 // settle records that the endpoints follow the selectors.
 func (p *plan) settle(sw *v1alpha1.SwitchStatus) {
-	if p.endpointsOnly(sw.To.Colour) {
+	if p.endpointsFollow(sw) {
 		sw.SettledAt = p.settled()
 		p.note(false, NoticeTrafficSettled, fmt.Sprintf("all endpoints are %s's (epoch %d)", sw.To.Colour, sw.Epoch))
 	}
@@ -204,48 +235,8 @@ func (p *plan) promoted(sw *v1alpha1.SwitchStatus) {
 	if p.st.Active != nil {
 		p.st.Former = &v1alpha1.FormerStatus{Content: p.st.Active.Content}
 	}
-	p.st.Active = &v1alpha1.ActiveStatus{Content: sw.To, Epoch: sw.Epoch, Since: p.now()}
+	p.st.Active = &v1alpha1.ActiveStatus{Content: sw.To, Epoch: sw.Epoch, Since: p.now(), ReadyPeak: p.wanted(sw.To.Colour)}
 	if c := p.st.Candidate; c != nil && c.Digest == sw.To.Digest {
 		p.st.Candidate = nil
 	}
-}
-
-// repair puts selectors back that somebody else changed.
-func (p *plan) repair() {
-	if p.st.Active == nil || p.inFlight() != nil || !p.fenced() {
-		return
-	}
-	var moved []string
-	for i := range p.snap.Services {
-		svc := &p.snap.Services[i]
-		if p.usable(svc) && (svc.Colour != p.st.Active.Colour || svc.Owner == "") && p.leads(svc.Name) {
-			moved = append(moved, svc.Name)
-		}
-	}
-	if len(moved) == 0 {
-		return
-	}
-	if n, until := p.recentRepairs(); n >= repairLimit {
-		p.wake(until)
-		p.block(v1alpha1.ReasonSelectorConflict, fmt.Sprintf(
-			"something keeps changing the selector of Service %s; take the selector out of the manifests that it syncs", moved[0]))
-		return
-	}
-	p.begin(v1alpha1.SwitchRepair, p.st.Active.Content, fmt.Sprintf(
-		"the selector of Service %s was changed by someone else and is put back to %s", moved[0], p.st.Active.Colour), nil)
-}
-
-// leads tells whether a Service was promoted with the active content.
-func (p *plan) leads(name string) bool {
-	return slices.ContainsFunc(p.st.Active.Services, func(r v1alpha1.ServiceRef) bool { return r.Name == name })
-}
-
-// recentRepairs counts them, and says when the first falls out of the window.
-func (p *plan) recentRepairs() (n int, until time.Time) {
-	for _, h := range p.st.History {
-		if end := h.At.Add(repairWindow); h.Reason == v1alpha1.SwitchRepair && end.After(p.snap.Now) {
-			n, until = n+1, end
-		}
-	}
-	return n, until
 }

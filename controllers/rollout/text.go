@@ -31,8 +31,23 @@ func clip(s string, n int) string {
 
 func list(names []string) string { return strings.Join(names, ", ") }
 
-// union is the sorted set of both; at most 64 names, which is more than a
-// candidate that people still oversee.
+// authorLimit is how many authors the status can hold.
+const authorLimit = 64
+
+// allAuthors is the sorted set of both. Where there are too many, the empty name
+// stands for those that are left out: it makes the authors unknown, so that
+// none of them can approve.
+func allAuthors(a, b []string) []string {
+	all := union(a, b)
+	if len(all) > authorLimit {
+		all = union(all[:authorLimit-1], []string{""})
+	}
+	return all
+}
+
+func atMost(n int, names []string) []string { return names[:min(n, len(names))] }
+
+// union is the sorted set of both.
 func union(a, b []string) []string {
 	out := slices.Concat(a, b)
 	slices.Sort(out)

@@ -14,7 +14,7 @@ import (
 // watch looks after content from the moment its switch is intended until its
 // observation ends, and goes back when it fails. It asks nobody.
 func (p *plan) watch() {
-	if sw := p.inFlight(); sw != nil && sw.PatchedAt == nil {
+	if sw := p.moving(); sw != nil && sw.Reason == v1alpha1.SwitchPromote {
 		p.watchHalfSwitched(sw)
 		return
 	}
@@ -24,9 +24,9 @@ func (p *plan) watch() {
 	a := p.st.Active
 	p.run(v1alpha1.StageAfterSwitch, a.Digest, a.AfterSwitch, p.snap.Workload(a.Colour))
 	p.recordResults(v1alpha1.StageAfterSwitch, a.Digest, a.AfterSwitch)
-	switch failure := p.failure(); {
+	switch failure, final := p.failure(); {
 	case failure != "":
-		p.goBack(failure)
+		p.goBack(failure, final)
 	case p.inFlight() == nil:
 		p.finish()
 	}
@@ -37,89 +37,108 @@ func (p *plan) inRollback() bool {
 	return sw != nil && sw.Reason == v1alpha1.SwitchRollback
 }
 
-// watchHalfSwitched compensates a promotion whose target died while some
-// Services already lead to it.
+// watchHalfSwitched compensates a promotion that cannot be brought to its end
+// while some Services already lead to its target.
 func (p *plan) watchHalfSwitched(sw *v1alpha1.SwitchStatus) {
-	if sw.Reason != v1alpha1.SwitchPromote || p.st.Active == nil || p.snap.Workload(sw.To.Colour).Ready > 0 {
+	if _, some := p.progress(sw); !some || p.st.Active == nil {
 		return
 	}
-	if !slices.ContainsFunc(p.snap.Services, func(s Service) bool { return arrived(&s, sw) }) {
-		return
+	limit := p.spec().ProgressDeadlineSeconds
+	switch {
+	case p.snap.Workload(sw.To.Colour).Ready == 0:
+		p.startRollback(p.st.Active.Content, "the candidate lost all ready Pods while the Services were being switched")
+	case limit > 0 && p.due(sw.IntendedAt.Add(time.Duration(limit)*time.Second)):
+		p.startRollback(p.st.Active.Content, fmt.Sprintf("not all Services could be switched within %d seconds", limit))
 	}
-	p.actions = slices.DeleteFunc(p.actions, func(a Action) bool { _, is := a.(ShiftTraffic); return is })
-	p.startRollback(p.st.Active.Content, "the candidate lost all ready Pods while the Services were being switched")
 }
 
-// failure says in what way the active content fails; empty if it does not.
-func (p *plan) failure() string {
+// failure says in what way the active content fails, and whether that cannot
+// mend itself; empty if it does not fail.
+func (p *plan) failure() (why string, final bool) {
 	a := p.st.Active
 	w := p.snap.Workload(a.Colour)
-	if w.Ready == 0 {
-		return fmt.Sprintf("no Pod of %s is ready", a.Colour)
-	}
-	if f := p.failedCheck(v1alpha1.StageAfterSwitch, a.Digest); f != "" {
-		return f
-	}
-	if w.Ready >= p.replicasWanted(w) {
+	// Pods that were only just asked for are not missing: they never were ready.
+	a.ReadyPeak = min(p.wanted(a.Colour), max(a.ReadyPeak, w.Ready))
+	if w.Ready > 0 && w.Ready >= a.ReadyPeak {
 		a.UnreadySince = nil
-		return ""
-	}
-	if a.UnreadySince == nil {
+	} else if a.UnreadySince == nil {
 		a.UnreadySince = p.nowPtr()
 	}
-	grace := time.Duration(a.ReadinessGraceSeconds) * time.Second
-	if p.due(a.UnreadySince.Add(grace)) {
-		return fmt.Sprintf("some Pods of %s were not ready for %d seconds", a.Colour, a.ReadinessGraceSeconds)
+	if f := p.failedCheck(v1alpha1.StageAfterSwitch, a.Digest); f != "" {
+		return f, true
 	}
-	return ""
+	if w.Ready == 0 {
+		return fmt.Sprintf("no Pod of %s is ready", a.Colour), false
+	}
+	grace := time.Duration(a.ReadinessGraceSeconds) * time.Second
+	if a.UnreadySince != nil && p.due(a.UnreadySince.Add(grace)) {
+		return fmt.Sprintf("some Pods of %s were not ready for %d seconds", a.Colour, a.ReadinessGraceSeconds), false
+	}
+	return "", false
 }
 
-// replicasWanted of a workload: Pods that were only just asked for are not
-// missing yet.
-func (p *plan) replicasWanted(w Workload) int32 {
-	return min(p.replicas(), w.Replicas)
+// wanted is how many Pods a colour should have by now.
+func (p *plan) wanted(c v1alpha1.Colour) int32 {
+	return min(p.replicas(), p.snap.Workload(c).Replicas)
 }
 
-// goBack starts a rollback if there is something to go back to.
-func (p *plan) goBack(why string) {
+// kept tells whether the former content still stands as it was let through.
+func (p *plan) kept() bool {
 	f := p.st.Former
-	if f != nil {
-		w := p.snap.Workload(f.Colour)
-		if w.Exists && w.TemplateHash == f.TemplateHash && w.Ready > 0 {
-			p.startRollback(f.Content, why)
-			return
-		}
-		// Kept, but nothing of it is ready: going there would help nobody.
-		p.block(v1alpha1.ReasonRollbackImpossible, fmt.Sprintf(
-			"%s, and %s, the content before, has no ready Pod to go back to; look at its Pods: kubectl get pods -n %s -l %s=%s,%s=%s",
-			why, f.Colour, p.snap.Release.Namespace, v1alpha1.ReleaseLabel, p.snap.Release.Name, v1alpha1.ColourLabel, f.Colour))
+	if f == nil {
+		return false
+	}
+	w := p.snap.Workload(f.Colour)
+	return w.Exists && !w.Foreign && w.TemplateHash == f.TemplateHash
+}
+
+// goBack starts a rollback if there is something to go back to. Otherwise the
+// content stays under observation, for it may recover, and so may the former
+// one; it is given up when neither can, or when people have sent other content.
+func (p *plan) goBack(why string, final bool) {
+	kept := p.kept()
+	if kept && p.snap.Workload(p.st.Former.Colour).Ready > 0 {
+		p.startRollback(p.st.Former.Content, why)
 		return
 	}
-	if p.inFlight() != nil {
-		return // wait for the switch to settle before giving up on it
+	a := p.st.Active
+	if a.Revision != p.snap.Revision || final && !kept {
+		a.Failed, a.FinishedAt = clip(why, 1024), p.nowPtr()
+		return
 	}
-	p.st.Active.Failed = clip(why, 1024)
-	p.st.Active.FinishedAt = p.nowPtr()
+	if kept {
+		f := p.st.Former
+		p.alarm(v1alpha1.ReasonRollbackImpossible, fmt.Sprintf(
+			"%s, and %s, the content before, has no ready Pod to go back to; look at its Pods: kubectl get pods -n %s -l %s",
+			why, f.Colour, p.snap.Release.Namespace, p.selectorOf(f.Colour)))
+		return
+	}
+	p.alarm(v1alpha1.ReasonRollbackImpossible, fmt.Sprintf(
+		"%s, and there is nothing to go back to; look at its Pods: kubectl get pods -n %s -l %s",
+		why, p.snap.Release.Namespace, p.selectorOf(a.Colour)))
 }
 
+// startRollback takes the place of a switch that is still being carried out.
 func (p *plan) startRollback(to v1alpha1.Content, why string) {
+	p.actions = slices.DeleteFunc(p.actions, func(a Action) bool { _, is := a.(ShiftTraffic); return is })
 	p.note(true, NoticeRollbackStarted, fmt.Sprintf("%s; going back to %s (%s)", why, to.Colour, short(to.Digest)))
 	p.begin(v1alpha1.SwitchRollback, to, why, nil)
 }
 
 // rolledBack records that traffic is back, and what it came back from.
 func (p *plan) rolledBack(sw *v1alpha1.SwitchStatus) {
-	failed := p.st.Active.Content
-	switch {
-	case failed.Colour == sw.To.Colour && p.st.Candidate != nil:
-		// The promotion never landed: the active content stays what it was.
-		c := p.st.Candidate
-		p.haltCandidate(v1alpha1.ReasonRolledBack, sw.Message+"; apply a mended template to try again")
-		failed.Authors = c.Authors
-	case failed.Colour != sw.To.Colour:
-		p.giveUp(failed, sw.Message)
+	to := *sw.To.DeepCopy()
+	if a := p.st.Active; a != nil {
+		switch {
+		case a.Colour != sw.To.Colour:
+			p.giveUp(a.Content, sw.Message)
+		case p.st.Candidate != nil:
+			// The promotion never landed: the active content stays what it was.
+			p.haltCandidate(v1alpha1.ReasonRolledBack, sw.Message+tryAgain)
+		}
+		to.Services = p.following(to.Services)
 	}
-	p.st.Active = &v1alpha1.ActiveStatus{Content: sw.To, Epoch: sw.Epoch, Since: p.now(), FinishedAt: p.nowPtr()}
+	p.st.Active = &v1alpha1.ActiveStatus{Content: to, Epoch: sw.Epoch, Since: p.now(), FinishedAt: p.nowPtr()}
 	p.st.Former = nil
 	p.note(true, NoticeRolledBack, fmt.Sprintf("%s serves again (%s): %s", sw.To.Colour, short(sw.To.Digest), sw.Message))
 }
@@ -135,7 +154,7 @@ func (p *plan) giveUp(failed v1alpha1.Content, why string) {
 			Sequence: failed.Sequence, ObservedGeneration: p.snap.Release.Generation, Authors: failed.Authors, Since: p.st.Active.Since,
 		}
 		p.st.Candidate = c
-		p.haltCandidate(v1alpha1.ReasonRolledBack, why+"; apply a mended template to try again")
+		p.haltCandidate(v1alpha1.ReasonRolledBack, why+tryAgain)
 		return
 	}
 	if c == nil {
@@ -143,7 +162,7 @@ func (p *plan) giveUp(failed v1alpha1.Content, why string) {
 		p.st.Candidate = c
 	}
 	c.Colour = failed.Colour
-	c.Authors = union(c.Authors, failed.Authors)
+	c.Authors = allAuthors(c.Authors, failed.Authors)
 }
 
 // finish ends the observation when its time is over and nothing is amiss.
@@ -156,7 +175,7 @@ func (p *plan) finish() {
 	if !p.due(start.Add(time.Duration(a.ObserveSeconds)*time.Second)) || a.UnreadySince != nil {
 		return
 	}
-	if !p.allPassed(v1alpha1.StageAfterSwitch, a.Digest, a.AfterSwitch) {
+	if !p.passNow(v1alpha1.StageAfterSwitch, a.Digest, a.AfterSwitch) {
 		return
 	}
 	a.FinishedAt = p.nowPtr()

@@ -1,0 +1,75 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+)
+
+// A selector that is put back more often than this in repairWindow is somebody
+// else's: the operator stops and names it.
+const (
+	repairLimit  = 3
+	repairWindow = 10 * time.Minute
+)
+
+func (p *plan) repaired(sw *v1alpha1.SwitchStatus) {
+	if p.st.Active != nil {
+		p.st.Active.Epoch = sw.Epoch
+	}
+}
+
+// repair puts selectors back that somebody else changed.
+func (p *plan) repair() {
+	if p.st.Active == nil || p.inFlight() != nil || !p.fenced() {
+		return
+	}
+	var moved []string
+	for i := range p.snap.Services {
+		svc := &p.snap.Services[i]
+		if p.usable(svc) && p.leads(svc.Name) && p.astray(svc) {
+			moved = append(moved, svc.Name)
+		}
+	}
+	if len(moved) == 0 {
+		return
+	}
+	if n, until := p.recentRepairs(); n >= repairLimit {
+		p.wake(until)
+		p.block(v1alpha1.ReasonSelectorConflict, fmt.Sprintf(
+			"something keeps changing the selector of Service %s; take the selector out of the manifests that it syncs", moved[0]))
+		return
+	}
+	p.begin(v1alpha1.SwitchRepair, p.st.Active.Content, fmt.Sprintf(
+		"the selector of Service %s was changed by someone else and is put back to %s", moved[0], p.st.Active.Colour), nil)
+}
+
+// astray tells whether somebody else changed what the last switch wrote.
+func (p *plan) astray(svc *Service) bool {
+	a := p.st.Active
+	return svc.Colour != a.Colour || svc.Owner == "" || svc.Epoch < a.Epoch
+}
+
+// leads tells whether a Service was promoted with the active content.
+func (p *plan) leads(name string) bool {
+	return p.st.Active != nil && names(p.st.Active.Services, name)
+}
+
+func names(refs []v1alpha1.ServiceRef, name string) bool {
+	return slices.ContainsFunc(refs, func(r v1alpha1.ServiceRef) bool { return r.Name == name })
+}
+
+// recentRepairs counts them, and says when the first falls out of the window.
+func (p *plan) recentRepairs() (n int, until time.Time) {
+	for _, h := range p.st.History {
+		if end := h.At.Add(repairWindow); h.Reason == v1alpha1.SwitchRepair && end.After(p.snap.Now) {
+			n, until = n+1, end
+		}
+	}
+	return n, until
+}
