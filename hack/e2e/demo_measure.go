@@ -26,7 +26,7 @@ func (d *demo) fallSick(ctx context.Context) {
 	}
 	var pods corev1.PodList
 	err := d.Client.List(ctx, &pods, client.InNamespace("shop"), client.MatchingLabels{
-		v1alpha1.ReleaseLabel: "shop", v1alpha1.ColourLabel: string(rel.Status.Active.Colour),
+		v1alpha1.ReleaseLabel: "shop", v1alpha1.RevisionLabel: rel.Status.Active.Revision,
 	})
 	if err != nil {
 		d.Fail("list the Pods: %w", err)
@@ -35,6 +35,9 @@ func (d *demo) fallSick(ctx context.Context) {
 	inside := &http.Client{Transport: &http.Transport{DialContext: d.cluster.DialContext, DisableKeepAlives: true}, Timeout: 5 * time.Second}
 	d.sickAt = time.Now()
 	for i := range pods.Items {
+		if pods.Items[i].DeletionTimestamp != nil {
+			continue
+		}
 		url := fmt.Sprintf("http://%s:8080/sick", pods.Items[i].Status.PodIP)
 		d.Say("POST %s", url)
 		response, err := inside.Post(url, "", http.NoBody)
