@@ -60,7 +60,7 @@ build: ## Build the operator into bin/.
 .PHONY: generate
 generate: ## Regenerate deep copies and CustomResourceDefinitions from api/.
 	$(GO) tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
-	$(GO) tool controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+	$(GO) tool controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd/bases
 
 .PHONY: verify
 verify: ## Fail if generated files, formatting or go.mod are not what they should be.

@@ -17,7 +17,7 @@ fi
 go vet ./...
 go mod tidy -diff || { echo 'go.mod is not tidy; run: go mod tidy'; exit 1; }
 
-go tool controller-gen crd paths=./api/... output:crd:dir="$aside/crd"
+go tool controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir="$aside/crd"
 diff -ru config/crd/bases "$aside/crd" || { echo 'config/crd is not what api/ gives; run: make generate'; exit 1; }
 go tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/... output:object:dir="$aside/api"
 diff -u api/v1alpha1/zz_generated.deepcopy.go "$aside/api/zz_generated.deepcopy.go" || { echo 'deep copies are not what api/ gives; run: make generate'; exit 1; }
