@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/countersign/countersign/hack/cluster/build"
 	"github.com/countersign/countersign/hack/cluster/image"
@@ -85,7 +86,20 @@ func apply(ctx context.Context, c *local.Cluster, root, dir string) error {
 	if err := kubectl(ctx, c, root, "apply", "--server-side", "--force-conflicts", "-k", dir); err != nil {
 		return err
 	}
-	return kubectl(ctx, c, root, "wait", "--for=condition=Established", "crd/releases.countersign.dev", "crd/approvalpolicies.countersign.dev", "--timeout=60s")
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		// It fails at once on a definition that has no conditions at all yet.
+		err := kubectl(ctx, c, root, "wait", "--for=condition=Established", "crd/releases.countersign.dev", "crd/approvalpolicies.countersign.dev", "--timeout=60s")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func kubectl(ctx context.Context, c *local.Cluster, dir string, args ...string) error {
