@@ -37,7 +37,7 @@ test-apiserver: ## Schema, policies, webhook and attacks on a real API server an
 
 .PHONY: test-e2e
 test-e2e: ## The operator on a real cluster: kubelet, containers, kube-proxy (root on Linux).
-	COUNTERSIGN_REAL=1 $(GO) test -count=1 -timeout=20m -v ./hack/e2e/real/
+	COUNTERSIGN_REAL=1 $(GO) test -count=1 -timeout=20m -v ./hack/e2e/
 
 .PHONY: sim
 sim: ## Run the simulation with SEEDS seeds (default 2000) and print what it found.

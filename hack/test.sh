@@ -22,7 +22,7 @@ step "unit" go test -short ./...
 step "simulation" go test -count=1 -timeout=30m ./controllers/internal/sim/
 step "real API server" go test -count=1 -timeout=30m ./hack/e2e/apiserver/ ./hack/cluster/local/
 if [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ]; then
-  step "real cluster" env COUNTERSIGN_REAL=1 go test -count=1 -timeout=30m -v ./hack/e2e/real/
+  step "real cluster" env COUNTERSIGN_REAL=1 go test -count=1 -timeout=30m -v ./hack/e2e/
 else
   echo "--- real cluster: NOT RUN, because containers want root on Linux; run: sudo make test-e2e"
 fi

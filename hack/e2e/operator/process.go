@@ -178,3 +178,13 @@ func (p *Process) Pause() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
 
 // Resume lets a paused instance go on.
 func (p *Process) Resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
+
+// LogTail is the end of the log, for the report of a failure.
+func (p *Program) LogTail() string {
+	const limit = 4000
+	raw, err := os.ReadFile(p.Log())
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw[max(0, len(raw)-limit):])
+}

@@ -1,0 +1,55 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+const stageManifest = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: NAMESPACE}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {namespace: NAMESPACE, name: approvers}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: release-approver}
+subjects:
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: qa}
+- {apiGroup: rbac.authorization.k8s.io, kind: Group, name: security}
+---
+apiVersion: countersign.dev/v1alpha1
+kind: ApprovalPolicy
+metadata: {name: NAMESPACE}
+spec:
+  namespaces: [NAMESPACE]
+  rules:
+  - {name: qa, count: 1, groups: [qa]}
+  - {name: security, count: 1, groups: [security], canVeto: true}
+---
+apiVersion: v1
+kind: Service
+metadata: {namespace: NAMESPACE, name: shop}
+spec:
+  ports: [{name: http, port: 80, targetPort: http}]
+`
+
+const releaseManifest = `
+apiVersion: countersign.dev/v1alpha1
+kind: Release
+metadata: {namespace: NAMESPACE, name: shop}
+spec:
+  replicas: REPLICAS
+  services: [{name: shop}]
+  observeSeconds: 1
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+      - name: app
+        image: countersign.local/demoapp:VERSION
+        imagePullPolicy: Never
+        ports: [{name: http, containerPort: 8080}]
+        readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 1}
+  checks:
+    beforeSwitch: [{name: smoke, http: {path: /healthz, port: http}}]
+    afterSwitch: [{name: live, periodSeconds: 1, failureThreshold: 2, http: {path: /healthz, port: http}}]
+`
