@@ -1,0 +1,102 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout_test
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// covered is what the scenarios have seen said.
+type covered struct {
+	mu      sync.Mutex
+	reasons map[string]bool
+	notices map[string]bool
+}
+
+var coverage = covered{reasons: map[string]bool{}, notices: map[string]bool{}}
+
+var exit = os.Exit
+
+func (c *covered) condition(of metav1.Condition) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reasons[of.Reason] = true
+}
+
+func (c *covered) notice(reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.notices[reason] = true
+}
+
+// report fails a full run in which some reason that is declared was never
+// given, or one was given that is not declared.
+func (c *covered) report(code *int) {
+	if *code != 0 || flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.fuzz").Value.String() != "" {
+		return
+	}
+	for what, problems := range map[string][]string{
+		"reason": compare(constants("../../api/v1alpha1/conditions.go", "Reason"), c.reasons),
+		"notice": compare(constants("decision.go", "Notice"), c.notices),
+	} {
+		for _, p := range problems {
+			fmt.Printf("FAIL: %s %s\n", what, p)
+			*code = 1
+		}
+	}
+}
+
+func compare(declared, given map[string]bool) (problems []string) {
+	for name := range declared {
+		if !given[name] {
+			problems = append(problems, name+" is declared, and no scenario gives it")
+		}
+	}
+	for name := range given {
+		if !declared[name] {
+			problems = append(problems, name+" is given, and it is not declared")
+		}
+	}
+	slices.Sort(problems)
+	return problems
+}
+
+// constants are the values of the string constants of a file whose names begin
+// with prefix.
+func constants(file, prefix string) map[string]bool {
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		panic(err)
+	}
+	values := map[string]bool{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		for i, name := range spec.Names {
+			if !strings.HasPrefix(name.Name, prefix) || i >= len(spec.Values) {
+				continue
+			}
+			if lit, ok := spec.Values[i].(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if v, err := strconv.Unquote(lit.Value); err == nil {
+					values[v] = true
+				}
+			}
+		}
+		return true
+	})
+	return values
+}

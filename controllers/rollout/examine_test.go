@@ -1,0 +1,168 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout_test
+
+import (
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
+	"github.com/countersign/countersign/controllers/rollout"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// examine holds every decision of every scenario to what must always hold.
+func (w *world) examine(s rollout.Snapshot, d rollout.Decision) {
+	w.t.Helper()
+	if again := rollout.Decide(s); !reflect.DeepEqual(again, d) {
+		w.t.Errorf("decided again, it is another decision: %+v, before %+v", again, d)
+	}
+	w.ignoresDerived(s, d)
+	if problem := schema().problem(d.Status); problem != "" {
+		w.t.Errorf("the API server would refuse the status: %s", problem)
+	}
+	lint(w.t, d)
+}
+
+// ignoresDerived fills what is derived with garbage: nothing may follow from it.
+func (w *world) ignoresDerived(s rollout.Snapshot, d rollout.Decision) {
+	w.t.Helper()
+	st := s.Release.Status.DeepCopy()
+	st.Phase, st.WaitingFor, st.Approvals, st.Replicas, st.Selector = v1alpha1.PhaseHalted, "x", "9/9", 99, "x=y"
+	st.ObservedGeneration = 12345
+	st.Conditions = []metav1.Condition{
+		{Type: v1alpha1.ConditionApproved, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonQuorumMet},
+		{Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonDrifted},
+	}
+	st.Votes = []v1alpha1.VoteStatus{{Slot: "mallory", User: "mallory", Decision: "approve", Counted: true, Why: "it is not"}}
+	s.Release.Status = *st
+	g := rollout.Decide(s)
+	if !reflect.DeepEqual(g.Actions, d.Actions) || !reflect.DeepEqual(g.Checks, d.Checks) || !g.WakeAt.Equal(d.WakeAt) || !reflect.DeepEqual(facts(g.Status), facts(d.Status)) {
+		w.t.Errorf("the decision depends on what is derived: %v, without it %v", g.Actions, d.Actions)
+	}
+}
+
+// facts are the status without what is derived from it.
+func facts(st v1alpha1.ReleaseStatus) v1alpha1.ReleaseStatus {
+	st.Phase, st.WaitingFor, st.Approvals, st.Replicas, st.Selector = "", "", "", 0, ""
+	st.Conditions, st.Votes, st.ObservedGeneration = nil, nil, 0
+	return st
+}
+
+// quiet holds a world at rest to it: until the moment that it asks to be woken
+// at, time alone brings no action and changes no word.
+func (w *world) quiet() {
+	w.t.Helper()
+	end := w.last.WakeAt
+	if end.IsZero() {
+		end = w.now.Add(1000 * time.Hour)
+	}
+	if !end.After(w.now) {
+		w.t.Fatalf("it asks to be woken at %s, which is not after %s", end, w.now)
+	}
+	s := w.snapshot()
+	for _, at := range []time.Duration{end.Sub(w.now) / 2, end.Sub(w.now) - 1} {
+		later := s
+		later.Now = w.now.Add(at)
+		d := rollout.Decide(later)
+		if len(d.Actions) > 0 || len(d.Notices) > 0 || !reflect.DeepEqual(d.Status, s.Release.Status) {
+			w.t.Errorf("I13: %s later, before it is woken: actions %v, notices %v, status %+v, before %+v", at, d.Actions, d.Notices, d.Status, s.Release.Status)
+		}
+	}
+}
+
+// permitted holds an action to the invariants before it is carried out.
+func (w *world) permitted(s rollout.Snapshot, d rollout.Decision, a rollout.Action) {
+	w.t.Helper()
+	idle := func(c v1alpha1.Colour) {
+		if s.InUse(c) {
+			w.t.Errorf("I2: %s, and %s is in use", spell(a), c)
+		}
+		if st := d.Status; st.Former != nil && st.Former.Colour == c && st.Active != nil && st.Active.FinishedAt == nil {
+			w.t.Errorf("I3: %s, and %s is kept for going back", spell(a), c)
+		}
+	}
+	switch a := a.(type) {
+	case rollout.Materialise:
+		if m := s.Workload(a.Colour); m.Exists {
+			idle(a.Colour)
+		}
+	case rollout.Scale:
+		if a.Replicas == 0 {
+			idle(a.Colour)
+		}
+	case rollout.Remove:
+		if a.Preview == "" {
+			idle(a.Colour)
+		}
+	case rollout.ShiftTraffic:
+		w.mayShift(s, d, a)
+	}
+}
+
+// mayShift is I1 and I9: traffic moves by a switch that is on record, which
+// begins under a quorum or goes to content that was let through before.
+func (w *world) mayShift(s rollout.Snapshot, d rollout.Decision, a rollout.ShiftTraffic) {
+	w.t.Helper()
+	sw := d.Status.Switch
+	if sw == nil || sw.Epoch != a.Epoch || sw.To.Colour != a.To || sw.CancelledAt != nil {
+		w.t.Errorf("I9: %s, and the record is %+v", spell(a), sw)
+		return
+	}
+	begins := s.Release.Status.Epoch != sw.Epoch
+	if begins && sw.Reason != v1alpha1.SwitchPromote && !w.promoted[sw.To.Digest] {
+		w.t.Errorf("I1: %s goes to %s, which was never let through", spell(a), sw.To.Digest)
+	}
+	if !begins || sw.Reason != v1alpha1.SwitchPromote {
+		return
+	}
+	c, m := d.Status.Candidate, s.Workload(a.To)
+	verdict := approval.Evaluate(s.Policies, approval.Subject{
+		Digest: c.Digest, Authors: s.Authors.Names, AuthorsKnown: s.Authors.Known,
+	}, s.Votes, s.Now)
+	if verdict.Outcome != approval.Approved || a.Policies == nil {
+		w.t.Errorf("I1: %s is a promotion, and the votes come to %+v", spell(a), verdict)
+	}
+	if sw.To.TemplateHash != m.TemplateHash || m.Available < *s.Release.Spec.Replicas || len(s.Problems) > 0 {
+		w.t.Errorf("I1: %s is a promotion of %+v to a colour with %+v", spell(a), sw.To, m)
+	}
+}
+
+// ticking is what makes a message change while nothing happens.
+var ticking = regexp.MustCompile(`\d{4}-\d\d-\d\d|\b\d\d:\d\d\b|\b\d+(\.\d+)?(ns|µs|ms|s|m|h)\b| ago\b|remaining|elapsed|uid-1|0x[0-9a-f]+|%!`)
+
+// lint is what people and tools can rely on in everything that they read.
+func lint(t tester, d rollout.Decision) {
+	t.Helper()
+	texts := map[string]string{}
+	for _, c := range d.Status.Conditions {
+		texts["condition "+c.Type] = c.Message
+		coverage.condition(c)
+		alone := c.Type == v1alpha1.ConditionReconciling || c.Type == v1alpha1.ConditionStalled || c.Type == v1alpha1.ConditionPaused
+		if alone && c.Status != metav1.ConditionTrue {
+			t.Errorf("condition %s is there and not True", c.Type)
+		}
+		if c.ObservedGeneration != d.Status.ObservedGeneration {
+			t.Errorf("condition %s is about generation %d", c.Type, c.ObservedGeneration)
+		}
+	}
+	for _, n := range d.Notices {
+		texts["notice "+n.Reason] = n.Message
+	}
+	for _, v := range d.Status.Votes {
+		texts["vote "+v.Slot] = v.Why
+	}
+	for where, text := range texts {
+		if text == "" || len(text) > 1024 || !utf8.ValidString(text) || strings.ContainsAny(text, "\n\t") || strings.HasSuffix(text, ".") || ticking.MatchString(text) {
+			t.Errorf("%s is not a stable sentence: %q", where, text)
+		}
+	}
+	if d.Status.WaitingFor == "" && d.Status.Phase != v1alpha1.PhaseStable {
+		t.Errorf("in phase %s it does not say what it waits for", d.Status.Phase)
+	}
+}
