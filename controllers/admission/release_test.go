@@ -207,3 +207,9 @@ func receiptOf(t testing.TB, rel *v1alpha1.Release, slot string) receipt.Vote {
 	}
 	return v
 }
+
+func provenAuthors(t testing.TB, rel *v1alpha1.Release) (known bool, why string) {
+	t.Helper()
+	_, known, why = receipt.KnownAuthors(rel, revision(t, rel.Spec), "c1", verifier())
+	return known, why
+}

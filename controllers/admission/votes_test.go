@@ -104,7 +104,7 @@ func TestSlots(t *testing.T) {
 		"Second": {reason: "each person has one", was: stored(t, voted(t, "bobby", qa, "withdrawn")), change: cast, refused: "SecondSlot",
 			says: []string{"you have slot bobby", "approvals.countersign.dev/bobby=" + candidate}},
 		"Unowned": {reason: "a vote without a receipt keeps nobody out", was: stored(t, set(vote+"bob", another)), change: cast, check: counts("bob=" + qa + " approve")},
-		"Last": {reason: "the last slot is taken", was: crowd(31), change: cast, warns: "kept in reserve", want: map[string]string{stamp + "bob": "v1 " + qa}},
+		"Last":    {reason: "the last slot is taken", was: crowd(31), change: cast, warns: "kept in reserve", want: map[string]string{stamp + "bob": "v1 " + qa}},
 		"TooMany": {reason: "sec/29: there are 32", was: crowd(32), change: cast, refused: "TooManySlots", says: []string{"all 32 slots"}},
 		"OwnOfMany": {reason: "who has one votes again", by: person("u7", "oidc:qa"), was: crowd(32), change: set(vote+"s7", reject), warns: "it blocks nothing",
 			want: map[string]string{stamp + "s7": "v1 u7 " + reject}},
