@@ -35,7 +35,11 @@ func newStage(t *testing.T, namespace string) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := story.Tell(t.Context(), cluster, ".", types.NamespacedName{Namespace: namespace, Name: "shop"}, t.Output())
+	root, err := operator.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := story.Tell(t.Context(), cluster, root, types.NamespacedName{Namespace: namespace, Name: "shop"}, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,13 +128,17 @@ func (g *stage) promote(version string, epoch int64) {
 	g.check()
 }
 
+// hold keeps the operator from switching Services.
+const hold = "hack/e2e/testdata/hold.yaml"
+
 // TestKilledBetweenCommitAndPatch kills the operator when the decision is on
 // record and no Service is written yet.
 func TestKilledBetweenCommitAndPatch(t *testing.T) {
 	g := newStage(t, "e2e-crash")
 	g.promote("v1", 1)
 	rel := g.candidate("v2", 2)
-	g.Do(identity.Admin, "apply", "-f", "testdata/hold.yaml")
+	g.Do(identity.Admin, "apply", "-f", hold)
+	g.check()
 	g.awaitHold(true)
 	g.vote(rel, "alice", "bob")
 	g.Await("the decision is on record", func(r *v1alpha1.Release) bool {
@@ -138,7 +146,7 @@ func TestKilledBetweenCommitAndPatch(t *testing.T) {
 		return sw != nil && sw.Epoch == 2 && sw.PatchedAt == nil
 	})
 	g.kill()
-	g.Do(identity.Admin, "delete", "-f", "testdata/hold.yaml")
+	g.Do(identity.Admin, "delete", "-f", hold)
 	g.awaitHold(false)
 	if got := g.switches.Seen(); len(got) != 1 || got[0] != "epoch 1 blue" {
 		t.Errorf("before the restart the Service was switched as %v, want only the first time", got)

@@ -18,12 +18,14 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/hack/cluster/identity"
 	"github.com/countersign/countersign/hack/cluster/local"
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // patience is how long a step waits for what it expects.
@@ -46,6 +48,7 @@ type Story struct {
 
 // Tell begins a story. Commands run in dir; what happens is written to out.
 func Tell(ctx context.Context, c *local.Cluster, dir string, release types.NamespacedName, out io.Writer) (*Story, error) {
+	ctrllog.SetLogger(logr.Discard()) // what matters is told here
 	config, err := c.Config(identity.Admin)
 	if err != nil {
 		return nil, err
