@@ -1,0 +1,200 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"fmt"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const (
+	workloadPolicy = "workload-guard.countersign.dev"
+	scalePolicy    = "scale-guard.countersign.dev"
+	podPolicy      = "pod-guard.countersign.dev"
+)
+
+const ourLabels = "{countersign.dev/release: shop, countersign.dev/colour: blue}"
+
+// workloadText is a Deployment, ReplicaSet or StatefulSet.
+func workloadText(kind, name, labels, template string) string {
+	return fmt.Sprintf(`
+apiVersion: apps/v1
+kind: %s
+metadata: {name: %s, labels: %s}
+spec:
+  replicas: 1
+  selector: {matchLabels: %s}
+  template:
+    metadata: {labels: %s}
+    spec: {containers: [{name: app, image: "registry/app:v1"}]}
+`, kind, name, labels, template, template)
+}
+
+func podText(name, labels, owner string) string {
+	text := fmt.Sprintf(`
+apiVersion: v1
+kind: Pod
+metadata: {name: %s, labels: %s}
+spec: {containers: [{name: app, image: "registry/app:v1"}], automountServiceAccountToken: false}
+`, name, labels)
+	if owner == "" {
+		return text
+	}
+	return transform(text, set("metadata.ownerReferences", []any{map[string]any{
+		"apiVersion": "apps/v1", "kind": owner, "name": "shop-blue-1", "uid": "x", "controller": true,
+	}}))
+}
+
+// workloadStage has a Deployment of Release shop with its ReplicaSet and Pod;
+// returned, which a Release has given back; and foreign, which is nobody's.
+func workloadStage(t *testing.T) *stage {
+	s := newStage(t)
+	for _, name := range []string{"deployment-controller", "replicaset-controller", "statefulset-controller", "namespace-controller", "generic-garbage-collector"} {
+		s.actors[name] = s.account(t, "system:serviceaccount:kube-system:"+name)
+	}
+	s.install(t, documents(t, []byte("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: "+s.namespace+"}")))
+	s.put(t, "operator", object(t, workloadText("Deployment", "shop-blue", ourLabels, ourLabels)))
+	s.put(t, "deployment-controller", object(t, workloadText("ReplicaSet", "shop-blue-1", ourLabels, ourLabels)))
+	s.put(t, "replicaset-controller", object(t, podText("shop-blue-1-x", ourLabels, "ReplicaSet")))
+	s.put(t, "operator", object(t, workloadText("Deployment", "returned", "{team: shop}", ourLabels)))
+	s.put(t, "dev", object(t, workloadText("Deployment", "foreign", "{team: shop}", "{app: foreign}")))
+	s.put(t, "dev", object(t, podText("foreign", "{app: foreign}", "")))
+	return s
+}
+
+func TestWorkloadPolicy(t *testing.T) {
+	s := workloadStage(t)
+	for _, r := range workloadRules() {
+		t.Run(r.says, func(t *testing.T) { s.run(t, r) })
+	}
+}
+
+func workloadRules() []rule { return append(deploymentRules(), podRules()...) }
+
+func deploymentRules() []rule {
+	more := set("spec.replicas", int64(3))
+	ofOther := "{countersign.dev/release: other, countersign.dev/colour: blue}"
+	return []rule{{
+		policy: workloadPolicy,
+		says:   ", which belongs to Release ",
+		refused: []attempt{
+			{what: "another image", who: "dev", on: "deployments/shop-blue", change: image("evil")},
+			{what: "another size", who: "dev", on: "deployments/shop-blue", change: more},
+			{what: "our label is stripped", who: "dev", on: "deployments/shop-blue", change: label("countersign.dev/release", "")},
+			{what: "paused", who: "admin", on: "deployments/shop-blue", change: set("spec.paused", true)},
+			{what: "its status", who: "dev", on: "deployments/shop-blue/status", change: set("status", map[string]any{"replicas": int64(9)}), not: []string{"server-side apply"}},
+			{what: "deleted", who: "dev", on: "deployments/shop-blue"},
+			{what: "another image of the ReplicaSet", who: "dev", on: "replicasets/shop-blue-1", change: image("evil")},
+			{what: "the ReplicaSet's status", who: "dev", on: "replicasets/shop-blue-1/status", change: set("status.replicas", int64(9))},
+			{what: "the ReplicaSet deleted", who: "dev", on: "replicasets/shop-blue-1"},
+			{what: "a Deployment made", who: "dev", create: workloadText("Deployment", "made", ourLabels, ourLabels)},
+			{what: "a ReplicaSet made", who: "dev", create: workloadText("ReplicaSet", "made", ourLabels, ourLabels)},
+			{what: "a Deployment of one's own put under a Release", who: "dev", on: "deployments/foreign", change: label("countersign.dev/release", "shop")},
+		},
+		admitted: []attempt{
+			{what: "by the operator", who: "operator", on: "deployments/shop-blue", change: image("v2")},
+			{what: "made by the operator", who: "operator", create: workloadText("Deployment", "made", ourLabels, ourLabels)},
+			{what: "deleted by the operator", who: "operator", on: "deployments/shop-blue"},
+			{what: "carried out", who: "deployment-controller", on: "replicasets/shop-blue-1", change: more},
+			{what: "told about", who: "deployment-controller", on: "deployments/shop-blue", change: annotate("deployment.kubernetes.io/revision", "2")},
+			{what: "deleted with its namespace", who: "namespace-controller", on: "deployments/shop-blue"},
+			{what: "deleted with its owner", who: "generic-garbage-collector", on: "replicasets/shop-blue-1"},
+			{what: "one's own", who: "dev", on: "deployments/foreign", change: image("v2")},
+			{what: "one that was given back", who: "dev", on: "deployments/returned", change: all(image("v2"), more)},
+			{what: "one that was given back is deleted", who: "dev", on: "deployments/returned"},
+		},
+	}, {
+		policy: workloadPolicy,
+		says:   " cannot give the Pods of ",
+		refused: []attempt{
+			{what: "a Deployment like ours", who: "dev", create: workloadText("Deployment", "made", "{team: shop}", ourLabels)},
+			{what: "a ReplicaSet like ours", who: "dev", create: workloadText("ReplicaSet", "made", "{team: shop}", ourLabels)},
+			{what: "Pods of one's own", who: "dev", on: "deployments/foreign", change: set("spec.template.metadata.labels", map[string]any{"app": "foreign", "countersign.dev/release": "shop"})},
+			{what: "one more label of one that was given back", who: "dev", on: "deployments/returned", change: set("spec.template.metadata.labels.countersign~dev/revision", "0123456789abcdef")},
+			{what: "another Release's", who: "dev", create: workloadText("Deployment", "made", "{team: shop}", ofOther)},
+		},
+		admitted: []attempt{
+			{what: "labels of one's own", who: "dev", on: "deployments/foreign", change: set("spec.template.metadata.labels", map[string]any{"app": "foreign", "tier": "front"})},
+			{what: "one that was given back keeps its own", who: "dev", on: "deployments/returned", change: image("v2")},
+		},
+	}, {
+		policy: scalePolicy,
+		says:   " cannot scale ",
+		refused: []attempt{
+			{what: "a Deployment", who: "dev", on: "deployments/shop-blue/scale", change: more},
+			{what: "a Deployment to nothing", who: "admin", on: "deployments/shop-blue/scale", change: drop("spec.replicas")},
+			{what: "a ReplicaSet", who: "dev", on: "replicasets/shop-blue-1/scale", change: more},
+		},
+		admitted: []attempt{
+			{what: "by the operator", who: "operator", on: "deployments/shop-blue/scale", change: more},
+			{what: "one's own", who: "dev", on: "deployments/foreign/scale", change: more},
+		},
+	}}
+}
+
+func podRules() []rule {
+	return []rule{{
+		policy: podPolicy,
+		says:   " cannot create a Pod with labels countersign.dev/*",
+		refused: []attempt{
+			{what: "by a person", who: "dev", create: podText("made", ourLabels, "")},
+			{what: "by a person, as if of a ReplicaSet", who: "dev", create: podText("made", ourLabels, "ReplicaSet")},
+			{what: "by an admin", who: "admin", create: podText("made", "{countersign.dev/release: shop}", "ReplicaSet")},
+			{what: "by a StatefulSet", who: "statefulset-controller", create: podText("made", ourLabels, "StatefulSet")},
+			{what: "by the operator", who: "operator", create: podText("made", ourLabels, "ReplicaSet")},
+		},
+		admitted: []attempt{
+			{what: "by a ReplicaSet", who: "replicaset-controller", create: podText("made", ourLabels, "ReplicaSet")},
+			{what: "without our labels", who: "dev", create: podText("made", "{app: shop}", "")},
+		},
+	}, {
+		policy: podPolicy,
+		says:   " cannot change the labels countersign.dev/* of Pod ",
+		refused: []attempt{
+			{what: "the other colour", who: "dev", on: "pods/shop-blue-1-x", change: label("countersign.dev/colour", "green")},
+			{what: "one taken away", who: "dev", on: "pods/shop-blue-1-x", change: label("countersign.dev/colour", "")},
+			{what: "through the status", who: "dev", on: "pods/shop-blue-1-x/status", change: label("countersign.dev/colour", "green"), not: []string{"server-side apply"}},
+			{what: "a Pod of one's own", who: "dev", on: "pods/foreign", change: label("countersign.dev/release", "shop")},
+			{what: "by the operator", who: "operator", on: "pods/shop-blue-1-x", change: label("countersign.dev/colour", "green")},
+		},
+		admitted: []attempt{
+			{what: "another label", who: "dev", on: "pods/shop-blue-1-x", change: label("quarantined", "yes")},
+			{what: "of one's own Pod", who: "dev", on: "pods/foreign", change: label("app", "other")},
+			{what: "deleted", who: "dev", on: "pods/shop-blue-1-x"},
+		},
+	}, {
+		policy:  podPolicy,
+		says:    " cannot change the images of Pod ",
+		refused: []attempt{{what: "another image", who: "dev", on: "pods/shop-blue-1-x", change: podImage("evil")}},
+		admitted: []attempt{
+			{what: "of one's own Pod", who: "dev", on: "pods/foreign", change: podImage("v2")},
+			{what: "an annotation", who: "dev", on: "pods/shop-blue-1-x", change: annotate("example.com/seen", "yes")},
+		},
+	}, {
+		policy:   podPolicy,
+		says:     " cannot add containers to Pod ",
+		refused:  []attempt{{what: "kubectl debug", who: "dev", on: "pods/shop-blue-1-x/ephemeralcontainers", change: debug, not: []string{"server-side apply"}}},
+		admitted: []attempt{{what: "on one's own Pod", who: "dev", on: "pods/foreign/ephemeralcontainers", change: debug, not: []string{"server-side apply"}}},
+	}}
+}
+
+func podImage(version string) func(*unstructured.Unstructured) {
+	return func(o *unstructured.Unstructured) {
+		containers, _, err := unstructured.NestedSlice(o.Object, "spec", "containers")
+		if err != nil {
+			panic(err)
+		}
+		containers[0].(map[string]any)["image"] = "registry/app:" + version
+		set("spec.containers", containers)(o)
+	}
+}
+
+func debug(o *unstructured.Unstructured) {
+	set("spec.ephemeralContainers", []any{map[string]any{
+		"name": "debugger", "image": "registry/shell:v1", "imagePullPolicy": "Always", "terminationMessagePath": "/dev/termination-log",
+		"terminationMessagePolicy": "File", "resources": map[string]any{},
+	}})(o)
+}
