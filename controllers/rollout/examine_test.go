@@ -4,6 +4,8 @@
 package rollout_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"reflect"
 	"regexp"
 	"strings"
@@ -71,9 +73,27 @@ func (w *world) quiet() {
 		later.Now = w.now.Add(at)
 		d := rollout.Decide(later)
 		if len(d.Actions) > 0 || len(d.Notices) > 0 || !reflect.DeepEqual(d.Status, s.Release.Status) {
-			w.t.Errorf("I13: %s later, before it is woken: actions %v, notices %v, status %+v, before %+v", at, d.Actions, d.Notices, d.Status, s.Release.Status)
+			w.t.Errorf("I13: %s later, before it is woken: actions %v, notices %v, %s", at, d.Actions, d.Notices, difference(s.Release.Status, d.Status))
 		}
 	}
+}
+
+// difference is the first line in which two values differ.
+func difference(a, b any) string {
+	lines := func(v any) []string {
+		raw, err := json.MarshalIndent(v, "", " ")
+		if err != nil {
+			return []string{err.Error()}
+		}
+		return strings.Split(string(raw), "\n")
+	}
+	x, y := lines(a), lines(b)
+	for i := range min(len(x), len(y)) {
+		if x[i] != y[i] {
+			return fmt.Sprintf("before %s, then %s", x[i], y[i])
+		}
+	}
+	return fmt.Sprintf("before %d lines, then %d", len(x), len(y))
 }
 
 // permitted holds an action to the invariants before it is carried out.

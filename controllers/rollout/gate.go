@@ -28,7 +28,22 @@ func (p *plan) judge() {
 	if p.verdict.Total > 0 {
 		p.st.Approvals = fmt.Sprintf("%d/%d", p.verdict.Filled, p.verdict.Total)
 	}
+	p.wakeForVotes(c)
+}
+
+// wakeForVotes asks to look again when an approval begins or ceases to count,
+// also while it opens nothing: the status says which do.
+func (p *plan) wakeForVotes(c *v1alpha1.CandidateStatus) {
 	p.wake(p.verdict.ValidUntil)
+	for _, v := range p.snap.Votes {
+		if v.Decision != approval.Approve || v.Digest != c.Digest {
+			continue
+		}
+		p.wake(v.At) // of a clock that is ahead: it counts by then
+		for _, policy := range p.snap.Policies {
+			p.wake(v.At.Add(policy.ValidFor))
+		}
+	}
 }
 
 func (p *plan) evaluate(c *v1alpha1.CandidateStatus) approval.Verdict {
