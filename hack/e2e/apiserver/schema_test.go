@@ -1,0 +1,221 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// schemaCase is what a schema refuses: a change of an object that it admits.
+type schemaCase struct {
+	what   string
+	change func(*unstructured.Unstructured)
+	// says is a piece of the refusal.
+	says string
+}
+
+const policyText = `
+apiVersion: countersign.dev/v1alpha1
+kind: ApprovalPolicy
+metadata: {name: checked}
+spec:
+  namespaces: ["nowhere-*"]
+  rules: [{name: qa, count: 1, groups: [qa]}]
+`
+
+func names(n int) []any {
+	list := make([]any, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("n%d", i)
+	}
+	return list
+}
+
+// objects makes n entries of a list-map that differ in their name.
+func objects(n int, more map[string]any) []any {
+	list := make([]any, n)
+	for i := range list {
+		o := map[string]any{"name": fmt.Sprintf("n%d", i)}
+		for k, v := range more {
+			o[k] = v
+		}
+		list[i] = o
+	}
+	return list
+}
+
+// first changes a field of the first entry of a list.
+func first(path, field string, value any) func(*unstructured.Unstructured) {
+	return func(o *unstructured.Unstructured) {
+		list, _, err := unstructured.NestedSlice(o.Object, fields(path)...)
+		if err != nil || len(list) == 0 {
+			panic(fmt.Sprintf("%s has no entries: %v", path, err))
+		}
+		entry := list[0].(map[string]any)
+		if value == nil {
+			delete(entry, field)
+		} else {
+			entry[field] = value
+		}
+		set(path, list)(o)
+	}
+}
+
+func TestApprovalPolicySchema(t *testing.T) {
+	w := policies.start(t)
+	refusals := tryCases(t, w, object(t, policyText), policyCases(), map[string]func(*unstructured.Unstructured){
+		"as it is":                     func(*unstructured.Unstructured) {},
+		"validFor as short as can be":  set("spec.validFor", "1m"),
+		"validFor as long as can be":   set("spec.validFor", "720h"),
+		"users instead of groups":      all(first("spec.rules", "groups", nil), first("spec.rules", "users", []any{"carol@corp"})),
+		"a star in the middle":         set("spec.namespaces", []any{"a*z", "*"}),
+		"as many rules as can be":      set("spec.rules", objects(16, map[string]any{"count": int64(1), "groups": []any{"qa"}})),
+		"as many namespaces as can be": set("spec.namespaces", names(64)),
+		"a person with two accounts":   set("spec.persons", []any{map[string]any{"name": "alice", "users": []any{"a", "b"}}}),
+	})
+	everyRuleSpoke(t, "approvalpolicies", refusals)
+}
+
+func policyCases() []schemaCase {
+	long := strings.Repeat("x", 254)
+	rule := func(field string, value any) func(*unstructured.Unstructured) {
+		return first("spec.rules", field, value)
+	}
+	return []schemaCase{
+		{"no spec", drop("spec"), "spec: Required value"},
+		{"no rules", set("spec.rules", []any{}), "spec.rules: Invalid value"},
+		{"rules left out", drop("spec.rules"), "spec.rules: Required value"},
+		{"no namespaces", set("spec.namespaces", []any{}), "spec.namespaces: Invalid value"},
+		{"namespaces left out", drop("spec.namespaces"), "spec.namespaces: Required value"},
+		{"a namespace that is an expression", set("spec.namespaces", []any{"prod.*"}), "should match '^[a-z0-9*]"},
+		{"an empty namespace", set("spec.namespaces", []any{""}), "spec.namespaces[0]"},
+		{"too many namespaces", set("spec.namespaces", names(65)), "must have at most 64 items"},
+		{"a namespace twice", set("spec.namespaces", []any{"a", "a"}), "Duplicate value"},
+		{"too many rules", set("spec.rules", objects(17, map[string]any{"count": int64(1), "groups": []any{"qa"}})), "must have at most 16 items"},
+		{"a rule twice", set("spec.rules", []any{
+			map[string]any{"name": "qa", "count": int64(1), "groups": []any{"qa"}},
+			map[string]any{"name": "qa", "count": int64(1), "groups": []any{"qa"}}}), "Duplicate value"},
+		{"a rule that admits nobody", rule("groups", nil), "a rule names who may approve: add users or groups"},
+		{"a rule with empty groups", rule("groups", []any{}), "a rule names who may approve: add users or groups"},
+		{"a rule with empty users", all(rule("groups", nil), rule("users", []any{})), "a rule names who may approve: add users or groups"},
+		{"a rule without a name", rule("name", nil), "name: Required value"},
+		{"a rule's name with a space", rule("name", "the qa"), "spec.rules[0].name"},
+		{"a rule of zero seats", rule("count", int64(0)), "spec.rules[0].count"},
+		{"a rule without a count", rule("count", nil), "count: Required value"},
+		{"a rule of too many seats", rule("count", int64(17)), "spec.rules[0].count"},
+		{"an empty group", rule("groups", []any{""}), "spec.rules[0].groups[0]"},
+		{"too long a group", rule("groups", []any{long}), "spec.rules[0].groups[0]"},
+		{"too many groups", rule("groups", names(65)), "must have at most 64 items"},
+		{"too many users", rule("users", names(65)), "must have at most 64 items"},
+		{"no distinct person", set("spec.minDistinctPersons", int64(-1)), "spec.minDistinctPersons"},
+		{"too many distinct persons", set("spec.minDistinctPersons", int64(65)), "spec.minDistinctPersons"},
+		{"validFor too short", set("spec.validFor", "59s"), "validFor is from 1m to 720h, for example 24h"},
+		{"validFor too long", set("spec.validFor", "721h"), "validFor is from 1m to 720h, for example 24h"},
+		{"validFor negative", set("spec.validFor", "-24h"), "validFor is from 1m to 720h, for example 24h"},
+		{"a person without accounts", set("spec.persons", []any{map[string]any{"name": "alice", "users": []any{}}}), "spec.persons[0].users"},
+		{"an unknown field", set("spec.minDistinctPerson", int64(2)), `unknown field "spec.minDistinctPerson"`},
+		{"an unknown field of a rule", rule("veto", true), `unknown field "spec.rules[0].veto"`},
+	}
+}
+
+// check is a check of a Release.
+func check(more map[string]any) map[string]any {
+	c := map[string]any{"name": "smoke", "http": map[string]any{"port": int64(80)}}
+	for k, v := range more {
+		c[k] = v
+	}
+	return c
+}
+
+func checks(stage string, list ...any) func(*unstructured.Unstructured) {
+	return set("spec.checks", map[string]any{stage: list})
+}
+
+func service(name, preview string) map[string]any {
+	s := map[string]any{"name": name}
+	if preview != "" {
+		s["preview"] = preview
+	}
+	return s
+}
+
+func servicesAre(list ...any) func(*unstructured.Unstructured) { return set("spec.services", list) }
+
+func added(rules ...any) func(*unstructured.Unstructured) {
+	return set("spec.approval", map[string]any{"rules": rules})
+}
+
+func TestReleaseSchema(t *testing.T) {
+	w := policies.start(t)
+	o := object(t, releaseText("checked"))
+	stamp(email("admin"))(o)
+	o.SetNamespace(w.namespace(t))
+	refusals := tryCases(t, w, o, releaseCases(), map[string]func(*unstructured.Unstructured){
+		"as it is":                    func(*unstructured.Unstructured) {},
+		"the longest name":            set("metadata.name", strings.Repeat("n", 40)),
+		"a preview with another name": servicesAre(service("a", "a-next"), service("a-preview", "b-next")),
+		"timeout as long as period":   checks("beforeSwitch", check(map[string]any{"periodSeconds": int64(3), "timeoutSeconds": int64(3)})),
+		"afterSwitch likewise":        checks("afterSwitch", check(map[string]any{"periodSeconds": int64(3), "timeoutSeconds": int64(3)})),
+		"a named port":                checks("beforeSwitch", check(map[string]any{"http": map[string]any{"port": "http", "path": "/a?b=c"}})),
+		"added approval":              added(map[string]any{"name": "boss", "count": int64(1), "users": []any{"boss@corp"}}),
+		"replicas at their bounds":    set("spec.replicas", int64(10000)),
+		"nothing kept":                set("spec.keepIdleSeconds", int64(0)),
+		"as many Services as can be":  servicesAre(objects(8, nil)...),
+		"no grace at all":             set("spec.readinessGraceSeconds", int64(0)),
+	})
+	everyRuleSpoke(t, "releases", append(refusals, tryStatus(t, w, o)...))
+}
+
+func releaseCases() []schemaCase {
+	oneCheck := func(field string, value any) func(*unstructured.Unstructured) {
+		return checks("beforeSwitch", check(map[string]any{field: value}))
+	}
+	http := func(path string) func(*unstructured.Unstructured) {
+		return oneCheck("http", map[string]any{"port": int64(80), "path": path})
+	}
+	tooLong := check(map[string]any{"periodSeconds": int64(1), "timeoutSeconds": int64(2)})
+	return []schemaCase{
+		{"too long a name", set("metadata.name", strings.Repeat("n", 41)), "the name of a Release has at most 40 characters, because its Deployments and Services are named after it; choose a shorter name"},
+		{"no template", drop("spec.template"), "spec.template: Required value"},
+		{"a container without a name", set("spec.template.spec.containers", []any{map[string]any{"image": "x"}}), "name: Required value"},
+		{"no Services", set("spec.services", []any{}), "spec.services: Invalid value"},
+		{"Services left out", drop("spec.services"), "spec.services: Required value"},
+		{"too many Services", servicesAre(objects(9, nil)...), "must have at most 8 items"},
+		{"a Service twice", servicesAre(service("a", ""), service("a", "")), "Duplicate value"},
+		{"a Service's name that is none", servicesAre(service("A_b", "")), "spec.services[0].name"},
+		{"too long a name of a Service", servicesAre(service(strings.Repeat("s", 56), "")), "spec.services[0].name"},
+		{"a preview that is the Service", servicesAre(service("a", "a")), "services[].preview must differ from services[].name"},
+		{"a preview that is another Service", servicesAre(service("a", "b"), service("b", "")), "a preview Service must not be one of the active Services: give services[].preview a name of its own, or leave it out to get <name>-preview"},
+		{"a preview that would be another Service", servicesAre(service("a", ""), service("a-preview", "x")), "services[].preview defaults to <name>-preview, which is one of the active Services: set services[].preview to another name"},
+		{"negative replicas", set("spec.replicas", int64(-1)), "spec.replicas"},
+		{"no replicas", set("spec.replicas", int64(0)), "spec.replicas"},
+		{"too many replicas", set("spec.replicas", int64(10001)), "spec.replicas"},
+		{"no observation", set("spec.observeSeconds", int64(0)), "spec.observeSeconds"},
+		{"negative keepIdleSeconds", set("spec.keepIdleSeconds", int64(-1)), "spec.keepIdleSeconds"},
+		{"too short a deadline", set("spec.progressDeadlineSeconds", int64(9)), "spec.progressDeadlineSeconds"},
+		{"negative minReadySeconds", set("spec.minReadySeconds", int64(-1)), "spec.minReadySeconds"},
+		{"negative grace", set("spec.readinessGraceSeconds", int64(-1)), "spec.readinessGraceSeconds"},
+		{"a timeout longer than the period, before", checks("beforeSwitch", tooLong), "timeoutSeconds must not be longer than periodSeconds"},
+		{"a timeout longer than the period, after", checks("afterSwitch", tooLong), "timeoutSeconds must not be longer than periodSeconds"},
+		{"a check without http", oneCheck("http", nil), "http: Required value"},
+		{"a check without a port", oneCheck("http", map[string]any{"path": "/"}), "port: Required value"},
+		{"a check's name with a space", oneCheck("name", "a b"), "spec.checks.beforeSwitch[0].name"},
+		{"a path that is relative", http("healthz"), "spec.checks.beforeSwitch[0].http.path"},
+		{"a path with a line break", http("/a\nHost: b"), "spec.checks.beforeSwitch[0].http.path"},
+		{"no period", oneCheck("periodSeconds", int64(0)), "periodSeconds"},
+		{"no failure allowed", oneCheck("failureThreshold", int64(0)), "failureThreshold"},
+		{"too many successes", oneCheck("successThreshold", int64(101)), "successThreshold"},
+		{"too many checks", checks("beforeSwitch", objects(17, map[string]any{"http": map[string]any{"port": int64(80)}})...), "must have at most 16 items"},
+		{"a check twice", checks("afterSwitch", check(nil), check(nil)), "Duplicate value"},
+		{"added approval without rules", set("spec.approval", map[string]any{"rules": []any{}}), "spec.approval.rules: Invalid value"},
+		{"added approval that admits nobody", added(map[string]any{"name": "x", "count": int64(1)}), "a rule names who may approve: add users or groups"},
+		{"an unknown field", set("spec.observeSecond", int64(5)), `unknown field "spec.observeSecond"`},
+		{"an unknown field of the template", set("spec.template.spec.container", "x"), `unknown field "spec.template.spec.container"`},
+		{"approval that would weaken", set("spec.approval", map[string]any{"authorsMayApprove": true, "rules": []any{}}), `unknown field "spec.approval.authorsMayApprove"`},
+	}
+}
