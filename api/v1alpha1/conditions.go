@@ -36,8 +36,6 @@ const (
 const (
 	// ReasonNoCandidate: there is no candidate.
 	ReasonNoCandidate = "NoCandidate"
-	// ReasonNotObserved: the world could not be read; nothing is decided.
-	ReasonNotObserved = "NotObserved"
 	// ReasonProgressing: the operator works on the candidate.
 	ReasonProgressing = "Progressing"
 	// ReasonAwaitingApproval: people have to vote.
@@ -54,8 +52,6 @@ const (
 	ReasonServing = "Serving"
 	// ReasonNothingPromoted: the first content has not been let through yet.
 	ReasonNothingPromoted = "NothingPromoted"
-	// ReasonHalted: the candidate was given up; the active colour serves.
-	ReasonHalted = "Halted"
 	// ReasonUnavailable: the active colour has no ready endpoint.
 	ReasonUnavailable = "Unavailable"
 )
