@@ -40,7 +40,7 @@ func TestHoldback(t *testing.T) {
 		}, waiting: "1 of qa"},
 		"the endpoints of the preview lag": {before: func(w *world) { w.lag = true }, waiting: "preview"},
 		"the preview leads to others, too": {after: func(w *world) { w.services["shop-preview"].others = 1 }, waiting: "preview"},
-		"no policy": {after: func(w *world) { w.policies = nil }, waiting: "NoPolicy"},
+		"no policy":                        {after: func(w *world) { w.policies = nil }, waiting: "NoPolicy"},
 		"authors not known": {after: func(w *world) {
 			w.authors = rollout.Authors{Why: "nobody is recorded as the author of the content"}
 		}, waiting: "AuthorsUnknown"},

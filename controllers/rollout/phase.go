@@ -94,6 +94,10 @@ func (p *plan) waitingFor() string {
 // missing says which seats are free, or what else holds the candidate back.
 func (p *plan) missing() string {
 	switch {
+	case p.verdict.Outcome == approval.Approved && !p.fenced():
+		return "the switch that was called off to be fenced"
+	case p.verdict.Outcome == approval.Approved && p.snap.InUse(p.st.Candidate.Colour):
+		return "the traffic to leave " + string(p.st.Candidate.Colour)
 	case p.verdict.Outcome == approval.Approved:
 		return p.holdback()
 	case p.verdict.Outcome == approval.Blocked:

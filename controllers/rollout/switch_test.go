@@ -1,0 +1,269 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/rollout"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func TestCallingOff(t *testing.T) {
+	// Each change comes after the decision was recorded and before any write.
+	for name, change := range map[string]func(*world){
+		"a policy changed":          func(w *world) { w.policies[0].ValidFor *= 2 },
+		"all policies went":         func(w *world) { w.policies = nil },
+		"the ports changed":         func(w *world) { w.services["shop"].ports[0].Port = 81 },
+		"the spec changed":          func(w *world) { w.edit("v3") },
+		"it was paused":             func(w *world) { w.respec(func(s *v1alpha1.ReleaseSpec) { s.Paused = true }) },
+		"somebody vetoed":           func(w *world) { w.reject("carol") },
+		"the approval was taken":    func(w *world) { w.withdraw("bob") },
+		"the approval expired":      func(w *world) { w.now = w.now.Add(25 * time.Hour) },
+		"the candidate lost Pods":   func(w *world) { w.colours[green].missing = 3 },
+		"the candidate was deleted": func(w *world) { w.colours[green] = &colour{} },
+		"the candidate was changed": func(w *world) { w.colours[green].template = template("evil") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := decided(t)
+			change(w)
+			w.step()
+			w.wantsTraffic(blue)
+			w.wantsNotice("SwitchCancelled")
+			if e := w.services["shop"].epoch; e != 2 {
+				t.Errorf("the epoch of the Service is %d: the switch could still happen late", e)
+			}
+			w.run()
+		})
+	}
+	scenarios(t, map[string]func(*testing.T){
+		"what was called off can be decided again": func(t *testing.T) {
+			w := decided(t)
+			w.colours[green].missing = 3
+			w.run()
+			w.colours[green].missing = 0
+			w.run()
+			w.wantsTraffic(green)
+			w.wantsActions("Fence epoch 2", "Shift green epoch 3")
+		},
+		"nothing is decided before the fence stands": func(t *testing.T) {
+			w := decided(t, withTwoServices)
+			w.colours[green].missing = 3
+			w.writes = 1
+			w.step()
+			w.policies[0].ValidFor *= 2
+			w.colours[green].missing = 0
+			w.writes = 0
+			w.step()
+			if w.rel.Status.Epoch != 2 {
+				t.Errorf("a switch was decided: %+v", w.rel.Status.Switch)
+			}
+			w.writes = 9
+			w.run()
+			w.wants(v1alpha1.PhaseAwaitingApproval)
+			if c := w.rel.Status.Candidate; c.Sequence != 3 {
+				t.Errorf("the digest changed without a sequence of its own: %+v", c)
+			}
+		},
+		"the first release": func(t *testing.T) {
+			w := newWorld(t, withTwoServices)
+			w.run()
+			w.approve("bob")
+			w.writes = 0
+			w.step()
+			w.edit("v2")
+			w.writes = 1
+			w.step() // one Service is fenced; somebody leads the other to blue
+			for _, svc := range w.services {
+				if svc.epoch == 0 && !svc.preview {
+					w.touch(&svc.version, func() { svc.selector = ours("blue") })
+				}
+			}
+			w.writes = 9
+			w.run()
+			w.wantsTraffic("")
+			w.wants(v1alpha1.PhaseAwaitingApproval)
+		},
+		"once a Service is led there, it is brought to its end": func(t *testing.T) {
+			w := halfSwitched(t)
+			w.policies[0].ValidFor *= 2
+			w.withdraw("bob")
+			w.run()
+			w.wantsTraffic(green)
+			w.wantsNoNotice("SwitchCancelled")
+		},
+	})
+}
+
+func TestRepair(t *testing.T) {
+	scenarios(t, map[string]func(*testing.T){
+		"D05 a key of the selector is removed": func(t *testing.T) {
+			w := serving(t)
+			w.touch(&w.services["shop"].version, func() { w.services["shop"].selector = map[string]string{v1alpha1.ReleaseLabel: "shop"} })
+			w.run()
+			w.wantsTraffic(blue)
+			w.wantsActions("Shift blue epoch 2")
+			w.wantsNotice("SelectorRepaired")
+			w.wants(v1alpha1.PhaseStable)
+		},
+		"a selector led to the candidate is no approval": func(t *testing.T) {
+			w := serving(t)
+			w.edit("v2")
+			w.run()
+			w.touch(&w.services["shop"].version, func() { w.services["shop"].selector = ours("green") })
+			w.run()
+			w.wantsTraffic(blue)
+			w.wants(v1alpha1.PhaseAwaitingApproval)
+		},
+		"D13 a Service that is made anew with the selector of its manifest": func(t *testing.T) {
+			w := serving(t)
+			w.edit("v2")
+			w.run()
+			w.addService("shop").selector = map[string]string{"app": "shop"}
+			w.run()
+			w.wantsTraffic(blue)
+			if e := w.services["shop"].endpoints; e.Green != 0 || e.Blue != 3 {
+				t.Errorf("its endpoints are %+v", e)
+			}
+		},
+		"a Service that is deleted and made anew": func(t *testing.T) {
+			w := serving(t)
+			delete(w.services, "shop")
+			w.run()
+			w.wantsStalled(v1alpha1.ReasonServiceMissing, "create it")
+			w.addService("shop")
+			w.run()
+			w.wantsTraffic(blue)
+			w.wantsCondition(v1alpha1.ConditionStalled, "", "")
+			if e := w.services["shop"].epoch; e != 2 {
+				t.Errorf("its epoch is %d, want 2", e)
+			}
+		},
+		"a Service deleted while endpoints follow settles nothing": func(t *testing.T) {
+			w := serving(t)
+			w.edit("v2")
+			w.run()
+			w.approve("bob")
+			w.lag = true
+			w.run()
+			delete(w.services, "shop")
+			w.lag = false
+			w.run()
+			if w.rel.Status.Switch.SettledAt != nil {
+				t.Errorf("it is settled without a Service: %+v", w.rel.Status.Switch)
+			}
+			w.addService("shop")
+			w.run()
+			w.wantsTraffic(green)
+			w.wants(v1alpha1.PhaseObserving)
+		},
+		"an epoch that was taken off": func(t *testing.T) {
+			w := serving(t)
+			w.touch(&w.services["shop"].version, func() { w.services["shop"].epoch = 0 })
+			w.run()
+			if e := w.services["shop"].epoch; e != 2 {
+				t.Errorf("the epoch is %d, want 2", e)
+			}
+		},
+		"an epoch that is larger than any of ours": func(t *testing.T) {
+			w := serving(t)
+			w.touch(&w.services["shop"].version, func() { w.services["shop"].epoch, w.services["shop"].selector = 57, nil })
+			w.run()
+			w.wantsTraffic(blue)
+			if e := w.services["shop"].epoch; e != 58 {
+				t.Errorf("the epoch is %d, want 58", e)
+			}
+		},
+		"D23 somebody who keeps changing it is named, and the release is frozen": func(t *testing.T) {
+			w := serving(t)
+			revert := func() {
+				w.touch(&w.services["shop"].version, func() { w.services["shop"].selector = map[string]string{"app": "shop"} })
+				w.run()
+			}
+			for range 3 {
+				revert()
+				w.wantsTraffic(blue)
+			}
+			w.did = nil
+			revert()
+			w.wantsActions()
+			w.wantsStalled(v1alpha1.ReasonSelectorConflict, "take the selector out of the manifests")
+			w.wantsCondition(v1alpha1.ConditionTrafficSettled, metav1.ConditionFalse, v1alpha1.ReasonSelectorConflict)
+			w.edit("v2")
+			w.run()
+			w.wantsActions()
+			w.pass(10 * time.Minute)
+			w.wantsTraffic(blue)
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic(green)
+		},
+		"a Service that was only added to the spec is not led along": func(t *testing.T) {
+			w := serving(t)
+			withTwoServices(w)
+			w.rel.Generation++
+			w.run()
+			w.wants(v1alpha1.PhaseAwaitingApproval)
+			w.touch(&w.services["shop"].version, func() { w.services["shop"].selector = nil })
+			w.run()
+			if c, parked := leadsTo(w.services["admin"].selector); c != "" || !parked {
+				t.Errorf("it leads to %q", c)
+			}
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic(green)
+		},
+		"a paused Release repairs": func(t *testing.T) {
+			w := serving(t)
+			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Paused = true })
+			w.services["shop"].selector = nil
+			w.run()
+			w.wantsTraffic(blue)
+		},
+		"the history is bounded": func(t *testing.T) {
+			w := serving(t)
+			for range 12 {
+				w.services["shop"].selector = nil
+				w.run()
+				w.pass(time.Hour)
+			}
+			if h := w.rel.Status.History; len(h) != 10 || h[0].Epoch != 13 {
+				t.Errorf("the history is %+v", h)
+			}
+		},
+	})
+}
+
+// A Service taken out of the spec follows until it is deleted, and then the
+// Release goes on without it.
+func TestServiceTakenOut(t *testing.T) {
+	w := serving(t, withTwoServices)
+	w.respec(func(s *v1alpha1.ReleaseSpec) { s.Services = s.Services[:1] })
+	w.run()
+	w.approve("bob")
+	w.run()
+	w.wantsTraffic(green)
+	w.pass(time.Hour)
+	delete(w.services, "admin")
+	w.release("v3")
+	w.wantsTraffic(blue)
+	if s := w.rel.Status.Active.Services; len(s) != 1 {
+		t.Errorf("these follow: %v", s)
+	}
+	w.wantsCondition(v1alpha1.ConditionStalled, "", "")
+}
+
+// Two leaders: what the deposed one decided cannot be carried out late.
+func TestFenceIsWrittenBeforeAnythingElse(t *testing.T) {
+	w := decided(t)
+	late := w.last.Actions[len(w.last.Actions)-1].(rollout.ShiftTraffic)
+	w.edit("v3")
+	w.run()
+	if w.carry(late) {
+		t.Errorf("the deposed leader switched")
+	}
+	w.wantsTraffic(blue)
+}
