@@ -226,6 +226,11 @@ func (s *apiServer) remove(actor string, k key, pre *metav1.Preconditions) error
 		pre.ResourceVersion != nil && *pre.ResourceVersion != have.GetResourceVersion()) {
 		return conflict(k, "the precondition does not hold")
 	}
+	if s.admit != nil {
+		if err := s.admit(actor, have, nil); err != nil {
+			return err
+		}
+	}
 	// Pods go only after the kubelet has stopped them.
 	if len(have.GetFinalizers()) > 0 || k.kind == kindPod {
 		if have.GetDeletionTimestamp() != nil {

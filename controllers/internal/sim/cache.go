@@ -55,6 +55,16 @@ func (c *lagging) advance(k kind, n int) bool {
 	return any
 }
 
+// versions are up to which version each kind is known.
+func (c *lagging) versions() (out [kindCount]int64) {
+	for k, n := range c.seen {
+		if n > 0 {
+			out[k] = c.server.history[n-1].version
+		}
+	}
+	return out
+}
+
 func (c *lagging) advanceAll() {
 	for k := range kindCount {
 		c.advance(k, -1)

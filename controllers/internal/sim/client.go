@@ -5,6 +5,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -17,8 +18,10 @@ import (
 )
 
 // interceptor stands between an operator and the API server. It may return an
-// error, let other things happen first, or panic with crash.
+// error, let other things happen first, or panic with crash. Reads of single
+// Deployments from the cache are not intercepted: their order is that of a map.
 type interceptor interface {
+	cached(what string)
 	read(what string) error
 	beforeWrite(what string) error
 	afterWrite(what string) error
@@ -42,6 +45,9 @@ func (c *modelClient) Get(_ context.Context, name client.ObjectKey, into client.
 	k := key{kindOf(into), name}
 	var o client.Object
 	if c.cache != nil {
+		if k.kind == kindService {
+			c.faults.cached("get " + k.String())
+		}
 		o = c.cache.get(k)
 	} else {
 		if err := c.faults.read("get " + k.String()); err != nil {
@@ -69,6 +75,7 @@ func (c *modelClient) List(_ context.Context, into client.ObjectList, opts ...cl
 	}
 	k := listKind(into)
 	if c.cache != nil {
+		c.faults.cached("list " + k.String())
 		fill(into, c.cache.list(k, keep))
 		return nil
 	}
@@ -199,7 +206,8 @@ func (c *modelClient) IsObjectNamespaced(runtime.Object) (bool, error) {
 type crash struct{ where string }
 
 var (
-	errOutage  = apierrors.NewServiceUnavailable("the API server does not answer")
-	errServer  = apierrors.NewInternalError(fmt.Errorf("injected"))
-	errTimeout = apierrors.NewTimeoutError("injected: the write was applied", 1)
+	errOutage   = apierrors.NewServiceUnavailable("the API server does not answer")
+	errInjected = errors.New("injected")
+	errServer   = apierrors.NewInternalError(errInjected)
+	errTimeout  = apierrors.NewTimeoutError("injected: the write was applied", 1)
 )

@@ -12,7 +12,9 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -25,6 +27,8 @@ const templateHashLabel = "pod-template-hash"
 type podFacts struct {
 	readyAt time.Time
 	ip      string
+	// owner is the Deployment that started it.
+	owner types.UID
 }
 
 // live objects of a kind, which must not be changed.
@@ -151,7 +155,9 @@ func (s *sim) startPod(d *appsv1.Deployment, hash string) {
 	created, err := s.server.create("deployment-controller", p)
 	s.must(err)
 	delay := time.Duration(2+s.rng.IntN(15)) * time.Second
-	s.pods[created.GetName()] = &podFacts{readyAt: s.clock.Add(delay), ip: fmt.Sprintf("10.0.%d.%d", s.podNumber/250, s.podNumber%250+1)}
+	s.pods[created.GetName()] = &podFacts{
+		readyAt: s.clock.Add(delay), ip: fmt.Sprintf("10.0.%d.%d", s.podNumber/250, s.podNumber%250+1), owner: d.UID,
+	}
 }
 
 func (s *sim) deploymentStatus(d *appsv1.Deployment) {
@@ -170,10 +176,31 @@ func (s *sim) deploymentStatus(d *appsv1.Deployment) {
 			st.AvailableReplicas++
 		}
 	}
-	next := s.server.get(keyOf(d)).DeepCopyObject().(*appsv1.Deployment)
+	have := s.server.get(keyOf(d)).(*appsv1.Deployment)
+	if equality.Semantic.DeepEqual(have.Status, st) {
+		return
+	}
+	next := have.DeepCopy()
 	next.Status = st
 	_, err := s.server.updateStatus("deployment-controller", next)
 	s.must(err)
+}
+
+func (s *sim) deployments() []*appsv1.Deployment {
+	return live[*appsv1.Deployment](s, kindDeployment, nil)
+}
+
+// garbageCollector removes the Pods of Deployments that are gone.
+func (s *sim) garbageCollector() {
+	owners := map[types.UID]bool{}
+	for _, d := range s.deployments() {
+		owners[d.UID] = true
+	}
+	for _, p := range live(s, kindPod, func(p *corev1.Pod) bool { return p.DeletionTimestamp == nil }) {
+		if !owners[s.pods[p.Name].owner] {
+			s.must(s.server.remove("garbage-collector", keyOf(p), nil))
+		}
+	}
 }
 
 // kubelet starts, watches and stops Pods.

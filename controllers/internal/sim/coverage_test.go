@@ -1,0 +1,29 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"maps"
+	"slices"
+	"testing"
+)
+
+// reached is what the seeds have to reach for their silence to mean anything.
+var reached = []string{
+	"promotions", "rollbacks", "rollbacks in the calm", "repairs", "cancellations", "crashes", "conflicts", "timeouts", "errors",
+	"takeovers", "writes of deposed leaders", "votes", "withdrawals", "rejections", "vetoes", "expiries", "deletions",
+	"intrusions", "selectors moved by others", "candidates given up", "releases made anew", "refused by a guard",
+}
+
+func (c *coverage) check(t *testing.T) {
+	t.Helper()
+	for _, event := range reached {
+		if c.events[event] == 0 {
+			t.Errorf("no seed reached %s", event)
+		}
+	}
+	for _, event := range slices.Sorted(maps.Keys(c.events)) {
+		t.Logf("%5d seeds reached %s", c.events[event], event)
+	}
+}

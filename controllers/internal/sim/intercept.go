@@ -1,0 +1,83 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"strings"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// stand lets a run stand still: for other things to happen in between, mostly
+// for a moment, at times until another instance has taken over.
+func (o *operator) stand(what string, rate int) {
+	if o.sim.calm || !o.sim.chance(rate) {
+		return
+	}
+	o.sleeps = o.sim.rng.IntN(4)
+	if o.sim.rng.IntN(3) == 0 {
+		o.sleeps = o.sim.rng.IntN(60)
+	}
+	o.sim.logf("%s stands still %s for %d steps", o.name, what, o.sleeps)
+	if !o.run.yield(struct{}{}) {
+		panic(crash{"stopped " + what})
+	}
+}
+
+// cached implements interceptor.
+func (o *operator) cached(what string) { o.stand("at "+what, o.sim.weather.pause/8) }
+
+// read implements interceptor.
+func (o *operator) read(what string) error {
+	o.stand("before "+what, o.sim.weather.pause)
+	if o.sim.outage {
+		return errOutage
+	}
+	if !o.sim.calm && o.sim.chance(o.sim.weather.serverError) {
+		return errServer
+	}
+	if strings.HasPrefix(what, "list "+kindPolicy.String()) {
+		o.readPolicies = true
+		o.policies = live[*v1alpha1.ApprovalPolicy](o.sim, kindPolicy, nil)
+	}
+	return nil
+}
+
+// beforeWrite implements interceptor.
+func (o *operator) beforeWrite(what string) error {
+	s, w := o.sim, &o.sim.weather
+	o.stand("before "+what, w.pause)
+	switch {
+	case s.outage:
+		return errOutage
+	case s.calm:
+		return nil
+	case s.chance(w.crash):
+		panic(crash{"before " + what})
+	case s.chance(w.conflict):
+		return apierrors.NewConflict(kindRelease.resource(), what, errInjected)
+	case s.chance(w.serverError):
+		return errServer
+	}
+	return nil
+}
+
+// afterWrite implements interceptor.
+func (o *operator) afterWrite(what string) error {
+	s, w := o.sim, &o.sim.weather
+	if o.deposed {
+		s.seen.add("writes of deposed leaders")
+	}
+	switch {
+	case s.calm:
+	case s.chance(w.crash):
+		panic(crash{"after " + what})
+	case s.chance(w.timeout):
+		s.seen.add("timeouts")
+		return errTimeout
+	}
+	o.stand("after "+what, w.pause/2)
+	return nil
+}

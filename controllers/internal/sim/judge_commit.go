@@ -1,0 +1,94 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"github.com/countersign/countersign/api/v1alpha1"
+)
+
+// committed judges the record of a decision to switch, at the version that it
+// was written on.
+func (o *oracle) committed(actor string, rel *v1alpha1.Release, sw *v1alpha1.SwitchStatus) {
+	if o.commits[sw.Epoch] != nil {
+		o.sim.violate("I5", "epoch %d is used twice", sw.Epoch)
+	}
+	c := o.commitment(rel, sw)
+	o.commits[sw.Epoch] = c
+	switch sw.Reason {
+	case v1alpha1.SwitchPromote:
+		o.promotion(actor, rel, c)
+		o.approvers(sw, c)
+	case v1alpha1.SwitchRollback:
+		o.rollback(rel, c)
+	case v1alpha1.SwitchRepair:
+		if c.to.Digest != c.active {
+			o.sim.violate("I1", "a repair leads to %s, and %s is active", c.to.Digest, c.active)
+		}
+	}
+}
+
+// promotion: I1, I8 and I14 as far as the operator could know.
+func (o *oracle) promotion(actor string, rel *v1alpha1.Release, c *commitment) {
+	policies := o.policiesSeen(actor)
+	by := o.sim.operatorNamed(actor)
+	switch {
+	case by != nil && by.keyless:
+		o.sim.violate("I14", "an operator that can verify no receipt promotes")
+	case len(policies) == 0:
+		o.sim.violate("I14", "a promotion without any policy")
+	case rel.Spec.Paused:
+		o.sim.violate("I1", "a promotion while the release is paused")
+	case rel.DeletionTimestamp != nil:
+		o.sim.violate("I17", "a promotion while the Release is deleted")
+	case o.offered[c.to.Digest].content != contentOf(rel.Spec):
+		o.sim.violate("I1", "what is promoted is not what the spec says: %s", c.to.Digest)
+	}
+	if why := o.ask(c, policies).unmet(); why != "" {
+		o.sim.violate("I1", "epoch %d is committed, and %s", c.epoch, why)
+	}
+	if rel.Spec.Checks == nil {
+		return
+	}
+	for _, check := range rel.Spec.Checks.BeforeSwitch {
+		if !o.passed[c.to.Digest+"/"+check.Name] {
+			o.sim.violate("I8", "epoch %d is committed, and check %s has not passed", c.epoch, check.Name)
+		}
+	}
+}
+
+func (o *oracle) ask(c *commitment, policies []*v1alpha1.ApprovalPolicy) question {
+	return question{policies: policies, added: c.added, votes: c.votes, authors: c.authors, digest: c.to.Digest, at: c.at}
+}
+
+// approvers: I7. Each person who is on record as an approver has a vote that
+// stands at this version.
+func (o *oracle) approvers(sw *v1alpha1.SwitchStatus, c *commitment) {
+	if len(sw.Approvers) == 0 {
+		o.sim.violate("I8", "epoch %d is committed without an approver", sw.Epoch)
+	}
+	for _, name := range sw.Approvers {
+		stands := false
+		for _, b := range c.votes {
+			stands = stands || b.user == name && !b.rejects && b.digest == c.to.Digest
+		}
+		if !stands {
+			o.sim.violate("I7", "epoch %d names %s as an approver, whose vote does not stand", sw.Epoch, name)
+		}
+	}
+}
+
+// rollback: I1 and I11.
+func (o *oracle) rollback(rel *v1alpha1.Release, c *commitment) {
+	if o.promoted[c.to.Digest] == nil {
+		o.sim.violate("I1", "a rollback leads to %s, which was never promoted", c.to.Digest)
+	}
+	from := rel.Status.Active.Epoch
+	if sw := rel.Status.Switch; sw != nil && sw.PatchedAt == nil && sw.CancelledAt == nil {
+		from = sw.Epoch
+	}
+	if o.rollbacks[from] != 0 {
+		o.sim.violate("I11", "epoch %d is rolled back by epoch %d and by epoch %d", from, o.rollbacks[from], c.epoch)
+	}
+	o.rollbacks[from] = c.epoch
+}

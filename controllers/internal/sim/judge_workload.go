@@ -1,0 +1,118 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+)
+
+func (o *oracle) observeDeployment(r record) {
+	if !isOperator(r.actor) {
+		if !isController(r.actor) {
+			o.tampered[r.key.Name] = r.version
+		}
+		return
+	}
+	if r.before == nil {
+		return
+	}
+	was := r.before.(*appsv1.Deployment)
+	harm := harmOf(was, r)
+	if harm == "" {
+		return
+	}
+	if by, version := o.use(was, r); by != "" && !o.excused(r.actor, version, kindService) && !o.excused(r.actor, version, kindSlice) {
+		o.sim.violate("I2", "%s of Deployment %s, which %s", harm, was.Name, by)
+	}
+	o.keptForGoingBack(was, harm)
+}
+
+// harmOf says what a write takes from those who are served by a Deployment.
+func harmOf(was *appsv1.Deployment, r record) string {
+	if r.after == nil {
+		return "deletion"
+	}
+	now := r.after.(*appsv1.Deployment)
+	switch {
+	case !equality.Semantic.DeepEqual(was.Spec.Template, now.Spec.Template):
+		return "change of the template"
+	case *now.Spec.Replicas == 0 && *was.Spec.Replicas > 0:
+		return "scaling to zero"
+	}
+	return ""
+}
+
+// use says which Service uses a Deployment, and since which version it is
+// somebody else's doing.
+func (o *oracle) use(d *appsv1.Deployment, r record) (by string, foreign int64) {
+	for _, name := range activeServices {
+		svc, _ := o.sim.server.get(serviceKey(name)).(*corev1.Service)
+		if svc == nil || !o.led(svc) {
+			continue
+		}
+		if matches(svc.Spec.Selector, d.Spec.Template.Labels) {
+			return fmt.Sprintf("Service %s selects", name), o.foreign[name]
+		}
+		if o.endpointsOf(name, d.Name) > 0 {
+			return fmt.Sprintf("Service %s has endpoints of", name), o.foreign[name]
+		}
+	}
+	return "", 0
+}
+
+// led tells whether a Service is the Release's to lead.
+func (o *oracle) led(svc *corev1.Service) bool {
+	rel := o.sim.release()
+	return labelled(svc) || rel != nil && names(rel, svc.Name)
+}
+
+func (o *oracle) endpointsOf(service, deployment string) (n int) {
+	for _, slice := range live[*discoveryv1.EndpointSlice](o.sim, kindSlice, nil) {
+		if slice.Labels[discoveryv1.LabelServiceName] != service {
+			continue
+		}
+		for _, ep := range slice.Endpoints {
+			if *ep.Conditions.Ready && strings.HasPrefix(ep.TargetRef.Name, deployment+"-") {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// keptForGoingBack: I3.
+func (o *oracle) keptForGoingBack(d *appsv1.Deployment, harm string) {
+	rel := o.sim.release()
+	if rel == nil || rel.DeletionTimestamp != nil {
+		return
+	}
+	st := rel.Status
+	if st.Active == nil || st.Active.FinishedAt != nil || st.Former == nil || d.Name != releaseName+"-"+string(st.Former.Colour) {
+		return
+	}
+	if d.Spec.Template.Spec.Containers[0].Image != o.imageOf(st.Former.Content) {
+		return // somebody else has spoilt it already
+	}
+	o.sim.violate("I3", "%s of Deployment %s, which is kept for going back while %s is observed", harm, d.Name, st.Active.Colour)
+}
+
+func (o *oracle) imageOf(c v1alpha1.Content) string { return o.offered[c.Digest].image }
+
+// afterStep judges the world as it stands.
+func (o *oracle) afterStep() {
+	rel := o.sim.release()
+	if rel == nil || rel.Status.Active == nil {
+		return
+	}
+	if o.promoted[rel.Status.Active.Digest] == nil {
+		o.sim.violate("I1", "%s is active and was never promoted", rel.Status.Active.Digest)
+	}
+}
