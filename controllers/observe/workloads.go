@@ -37,7 +37,12 @@ func (o *Observer) workloads(ctx context.Context, s *rollout.Snapshot) error {
 func (o *Observer) workload(ctx context.Context, rel *v1alpha1.Release, colour v1alpha1.Colour, w *rollout.Workload) error {
 	w.Name = rollout.WorkloadName(rel.Name, colour)
 	var d appsv1.Deployment
-	err := o.Client.Get(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: w.Name}, &d)
+	key := types.NamespacedName{Namespace: rel.Namespace, Name: w.Name}
+	err := o.Client.Get(ctx, key, &d)
+	if apierrors.IsNotFound(err) && expected(&rel.Status, colour) {
+		// The cache holds labelled Deployments only: another may have the name.
+		err = o.Live.Get(ctx, key, &d)
+	}
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -59,6 +64,11 @@ func (o *Observer) workload(ctx context.Context, rel *v1alpha1.Release, colour v
 	w.Total, w.Updated = d.Status.Replicas, d.Status.UpdatedReplicas
 	w.Ready, w.Available = d.Status.ReadyReplicas, d.Status.AvailableReplicas
 	return nil
+}
+
+// expected tells whether there should be a Deployment of a colour by now.
+func expected(st *v1alpha1.ReleaseStatus, colour v1alpha1.Colour) bool {
+	return st.Active != nil && st.Active.Colour == colour || st.Candidate != nil && st.Candidate.Colour == colour
 }
 
 func podsOf(pods []corev1.Pod, colour v1alpha1.Colour) []rollout.Pod {

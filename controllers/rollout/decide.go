@@ -134,12 +134,19 @@ func (p *plan) moving() *v1alpha1.SwitchStatus {
 // observing tells whether the active content is still watched.
 func (p *plan) observing() bool { return p.st.Active != nil && p.st.Active.FinishedAt == nil }
 
-// idleColour is the one that may be written to.
+// idleColour is the one that may be written to. What a deleted Release of the
+// same name left serving is not.
 func (p *plan) idleColour() v1alpha1.Colour {
-	if p.st.Active == nil {
-		return v1alpha1.Blue
+	if p.st.Active != nil {
+		return p.st.Active.Colour.Other()
 	}
-	return p.st.Active.Colour.Other()
+	if c := p.st.Candidate; c != nil && c.Digest != "" {
+		return c.Colour
+	}
+	if p.snap.InUse(v1alpha1.Blue) && p.servedRightly(v1alpha1.Blue) {
+		return v1alpha1.Green
+	}
+	return v1alpha1.Blue
 }
 
 func (p *plan) finalizer() {

@@ -5,12 +5,18 @@ package rollout
 
 import (
 	"fmt"
+	"maps"
+	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 )
 
 // serviceLimit is how many Services can follow a colour.
 const serviceLimit = 16
+
+// unwatched is how long until things are looked at again that are not the
+// Release's, so that no watch tells of them.
+const unwatched = 30 * time.Second
 
 // findFaults lists what people have to mend before a candidate can go on.
 // Nothing here stops what serves, its repair or its rollback.
@@ -29,6 +35,7 @@ func (p *plan) findFaults() {
 	}
 	idle := p.idleColour()
 	if w := p.snap.Workload(idle); w.Foreign {
+		p.wake(p.snap.Now.Add(unwatched))
 		p.block(v1alpha1.ReasonWorkloadForeign, fmt.Sprintf(
 			"Deployment %s exists and does not belong to this Release; delete or rename it: kubectl delete deployment %s -n %s",
 			w.Name, w.Name, p.snap.Release.Namespace))
@@ -59,8 +66,9 @@ func (p *plan) usable(svc *Service) bool {
 	return svc.Exists && svc.Unsupported == "" && (svc.Owner == "" || svc.Owner == p.snap.Release.Name)
 }
 
-// claim marks the Services as the Release's before they lead to anything. A selector that would catch the candidate's Pods is parked when nobody
-// is served by it, and is a fault otherwise.
+// claim marks the Services as the Release's before they lead to anything. A
+// selector that would catch the candidate's Pods is parked when nobody else is
+// served by it, and is a fault otherwise.
 func (p *plan) claim() {
 	if p.moving() != nil || len(p.snap.Problems) > 0 {
 		return
@@ -70,22 +78,62 @@ func (p *plan) claim() {
 		if !p.usable(svc) || p.leads(svc.Name) || svc.Parked && svc.Owner != "" {
 			continue
 		}
-		catches := svc.Colour != "" || catchesPods(svc.Selector, p.spec().Template.Labels)
-		served := svc.Endpoints != Endpoints{}
+		c := Claim{Service: svc.Name, ResourceVersion: svc.ResourceVersion, Selector: svc.Selector, Epoch: svc.Epoch}
+		caught := p.catches(svc.Selector)
 		switch {
-		case svc.Colour != "":
-			// Nothing was promoted with it, yet somebody leads it to a colour.
-			p.st.Epoch = p.nextEpoch()
-			p.do(Claim{Service: svc.Name, ResourceVersion: svc.ResourceVersion, Park: true, Selector: svc.Selector, Epoch: p.st.Epoch})
-		case catches && served:
+		case svc.Colour != "" && p.servedRightly(svc.Colour), !caught && len(svc.Selector) > 0:
+			if svc.Owner == "" {
+				p.do(c)
+			}
+		case caught && p.servesOthers(svc):
+			p.wake(p.snap.Now.Add(unwatched))
 			p.block(v1alpha1.ReasonSelectorConflict, fmt.Sprintf(
 				"the selector of Service %s matches the Pods of the candidate, which would get traffic before anyone approved; give spec.template.metadata.labels a value that the selector does not match", svc.Name))
-		case catches || len(svc.Selector) == 0:
-			p.do(Claim{Service: svc.Name, ResourceVersion: svc.ResourceVersion, Park: true, Selector: svc.Selector, Epoch: svc.Epoch})
-		case svc.Owner == "":
-			p.do(Claim{Service: svc.Name, ResourceVersion: svc.ResourceVersion, Selector: svc.Selector, Epoch: svc.Epoch})
+		default:
+			if c.Park = true; svc.Colour != "" || svc.Owner != "" {
+				// Somebody leads it to what nobody approved.
+				p.st.Epoch = p.nextEpoch()
+				c.Epoch = p.st.Epoch
+			}
+			p.do(c)
 		}
 	}
+}
+
+// catches tells whether a selector would match Pods of the candidate, as they
+// are labelled in either colour.
+func (p *plan) catches(selector map[string]string) bool {
+	labels := maps.Clone(p.spec().Template.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[v1alpha1.ReleaseLabel], labels[v1alpha1.RevisionLabel] = p.snap.Release.Name, p.snap.Revision
+	for _, c := range []v1alpha1.Colour{v1alpha1.Blue, v1alpha1.Green} {
+		if labels[v1alpha1.ColourLabel] = string(c); catchesPods(selector, labels) {
+			return true
+		}
+	}
+	return false
+}
+
+// servedRightly tells whether traffic to a colour was let through: by us, or
+// before a Release of this name was deleted, which left what served as it was.
+func (p *plan) servedRightly(c v1alpha1.Colour) bool {
+	if p.st.Active != nil {
+		return p.st.Active.Colour == c
+	}
+	w := p.snap.Workload(c)
+	return (!w.Exists || w.Foreign) && len(w.Pods) > 0
+}
+
+// servesOthers tells whether a Service has endpoints besides the candidate's.
+func (p *plan) servesOthers(svc *Service) bool {
+	for _, c := range []v1alpha1.Colour{v1alpha1.Blue, v1alpha1.Green} {
+		if svc.Endpoints.Of(c) > 0 && p.servedRightly(c) {
+			return true
+		}
+	}
+	return svc.Endpoints.Other > 0
 }
 
 // catchesPods tells whether a selector would match Pods with these labels. A
