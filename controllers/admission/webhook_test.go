@@ -164,6 +164,10 @@ func FuzzHandle(f *testing.F) {
 	f.Add(comment+"bob", "\x1b", vote+"bob~1/", "\xff", "", "X509", true)
 	w := webhook(f, prod())
 	f.Fuzz(func(t *testing.T, k1, v1, k2, v2, user, credential string, old bool) {
+		// The API server sends UTF-8.
+		for _, text := range []*string{&k1, &v1, &k2, &v2, &user, &credential} {
+			*text = strings.ToValidUTF8(*text, "?")
+		}
 		was := stored(t, voted(t, "carol", carol, candidate))
 		now := was.DeepCopy()
 		if old {
