@@ -134,7 +134,8 @@ func (w *world) mayShift(s rollout.Snapshot, d rollout.Decision, a rollout.Shift
 		w.t.Errorf("I9: %s, and the record is %+v", spell(a), sw)
 		return
 	}
-	begins := s.Release.Status.Epoch != sw.Epoch
+	had := s.Release.Status.Switch
+	begins := had == nil || had.To.Digest != sw.To.Digest || !had.IntendedAt.Equal(&sw.IntendedAt) || had.Reason != sw.Reason
 	if begins && sw.Reason != v1alpha1.SwitchPromote && !w.promoted[sw.To.Digest] {
 		w.t.Errorf("I1: %s goes to %s, which was never let through", spell(a), sw.To.Digest)
 	}
@@ -167,7 +168,7 @@ func lint(t tester, d rollout.Decision) {
 		if alone && c.Status != metav1.ConditionTrue {
 			t.Errorf("condition %s is there and not True", c.Type)
 		}
-		if c.ObservedGeneration != d.Status.ObservedGeneration {
+		if c.ObservedGeneration != d.Status.ObservedGeneration && d.Status.Phase != v1alpha1.PhaseDeleting {
 			t.Errorf("condition %s is about generation %d", c.Type, c.ObservedGeneration)
 		}
 	}

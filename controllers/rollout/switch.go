@@ -97,7 +97,20 @@ func (p *plan) journal() {
 		p.note(true, NoticeSwitchCancelled, sw.Message)
 		p.fence()
 	default:
+		p.renumber(sw)
 		p.shift(sw)
+	}
+}
+
+// renumber gives a switch a new epoch when somebody led a Service away that had
+// arrived, or wrote an epoch of their own: only a larger one can be written.
+func (p *plan) renumber(sw *v1alpha1.SwitchStatus) {
+	for i := range p.snap.Services {
+		if svc := &p.snap.Services[i]; p.moves(sw, svc) && svc.Epoch >= sw.Epoch && svc.Colour != sw.To.Colour {
+			sw.Epoch = p.nextEpoch()
+			p.st.Epoch = sw.Epoch
+			return
+		}
 	}
 }
 

@@ -87,6 +87,13 @@ func TestCallingOff(t *testing.T) {
 			w.wantsTraffic("")
 			w.wants(v1alpha1.PhaseAwaitingApproval)
 		},
+		"a Service that is led away in between is written under a new epoch": func(t *testing.T) {
+			w := halfSwitched(t)
+			w.touch(&w.services["admin"].version, func() { w.services["admin"].selector = ours("blue") })
+			w.run()
+			w.wantsActions("Shift green epoch 3")
+			w.wantsTraffic(green)
+		},
 		"once a Service is led there, it is brought to its end": func(t *testing.T) {
 			w := halfSwitched(t)
 			w.policies[0].ValidFor *= 2
