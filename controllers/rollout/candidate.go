@@ -232,11 +232,12 @@ func (p *plan) keepActive() {
 		}
 	}
 	w := p.snap.Workload(a.Colour)
-	switch {
-	case w.Exists && w.TemplateHash != a.TemplateHash:
+	if w.Exists && w.TemplateHash != a.TemplateHash {
 		p.alarm(v1alpha1.ReasonDrifted, fmt.Sprintf(
 			"the template of Deployment %s, which serves, was changed by someone else, so that nobody approved what runs; release a candidate, or put it back: kubectl rollout undo deployment %s -n %s",
 			w.Name, w.Name, p.snap.Release.Namespace))
+	}
+	switch {
 	case w.Exists && w.Replicas != p.replicas():
 		p.do(Scale{Colour: a.Colour, ResourceVersion: w.ResourceVersion, Replicas: p.replicas()})
 	case w.leaving():
