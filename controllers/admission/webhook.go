@@ -83,7 +83,8 @@ func (w *Webhook) handle(ctx context.Context, req admission.Request) (admission.
 			return admission.Errored(http.StatusInternalServerError, err), "Error"
 		}
 	}
-	return admission.Patched("", r.patch()...).WithWarnings(r.warnings...), ""
+	operations := append(r.patch(), w.keepFinalizer(r)...)
+	return admission.Patched("", operations...).WithWarnings(r.warnings...), ""
 }
 
 // policies are those that the Release has to satisfy.
