@@ -118,13 +118,13 @@ func (s *stage) try(t *testing.T, who *actor, a attempt, verb string) (err error
 		if verb == "create by update" && resourceOf(o) != "services" {
 			return nil, false // the other kinds are not made so
 		}
-		return createBy(t.Context(), who.of(o), verb, o), true
+		return createBy(within(t), who.of(o), verb, o), true
 	}
 	resource, rest, _ := strings.Cut(a.on, "/")
 	name, sub, _ := strings.Cut(rest, "/")
 	client := who.resource(resource, s.namespace)
 	if a.change == nil {
-		return deleteBy(t.Context(), client, verb, name), true
+		return deleteBy(within(t), client, verb, name), true
 	}
 	have := s.get(t, a.on)
 	want := have.DeepCopy()
@@ -132,7 +132,7 @@ func (s *stage) try(t *testing.T, who *actor, a attempt, verb string) (err error
 	if reflect.DeepEqual(have.Object, want.Object) {
 		t.Fatalf("%s changes nothing", a.what)
 	}
-	got, exists, err := change{verb: verb, subresource: sub, have: have, want: want}.send(t.Context(), client)
+	got, exists, err := change{verb: verb, subresource: sub, have: have, want: want}.send(within(t), client)
 	if exists && err == nil && unchanged(have, got) {
 		t.Errorf("%s: %s changed nothing, so it proves nothing", a.what, verb)
 	}
@@ -153,7 +153,7 @@ func unchanged(have, got *unstructured.Unstructured) bool {
 func (s *stage) get(t testing.TB, on string) *unstructured.Unstructured {
 	t.Helper()
 	parts := strings.Split(on, "/")
-	o, err := s.admin.resource(parts[0], s.namespace).Get(t.Context(), parts[1], metav1.GetOptions{}, parts[2:]...)
+	o, err := s.admin.resource(parts[0], s.namespace).Get(within(t), parts[1], metav1.GetOptions{}, parts[2:]...)
 	if err != nil {
 		t.Fatalf("get %s: %v", on, err)
 	}
@@ -166,7 +166,7 @@ func (s *stage) put(t testing.TB, who string, o *unstructured.Unstructured, subr
 	o = applied(o)
 	o.SetNamespace(s.namespace)
 	client := s.actors[who].of(o)
-	if _, err := client.Apply(t.Context(), o.GetName(), o, metav1.ApplyOptions{FieldManager: fixtureManager, Force: true}, subresource...); err != nil {
+	if _, err := client.Apply(within(t), o.GetName(), o, metav1.ApplyOptions{FieldManager: fixtureManager, Force: true}, subresource...); err != nil {
 		t.Fatalf("set the stage: %s as %s: %v", o.GetName(), who, err)
 	}
 }

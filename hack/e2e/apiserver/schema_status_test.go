@@ -57,14 +57,14 @@ func statusCases() []schemaCase {
 // tryStatus writes statuses as the operator and returns the refusals.
 func tryStatus(t *testing.T, w *world, o *unstructured.Unstructured) (refusals []string) {
 	client := w.asAccount(t, systemNamespace, operatorAccount).of(o)
-	stored, err := w.admin.of(o).Create(t.Context(), o, metav1.CreateOptions{})
+	stored, err := w.admin.of(o).Create(within(t), o, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	write := func(change func(*unstructured.Unstructured)) error {
 		wanted := stored.DeepCopy()
 		change(wanted)
-		_, err := client.Update(t.Context(), wanted, metav1.UpdateOptions{DryRun: dryRun, FieldValidation: metav1.FieldValidationStrict}, "status")
+		_, err := client.Update(within(t), wanted, metav1.UpdateOptions{DryRun: dryRun, FieldValidation: metav1.FieldValidationStrict}, "status")
 		return err
 	}
 	if err := write(fullStatus); err != nil {
@@ -88,7 +88,7 @@ func tryCases(t *testing.T, w *world, o *unstructured.Unstructured, refused []sc
 		wanted := o.DeepCopy()
 		change(wanted)
 		// Strict is what kubectl asks for.
-		_, err := w.admin.of(wanted).Create(t.Context(), wanted, metav1.CreateOptions{DryRun: dryRun, FieldValidation: metav1.FieldValidationStrict})
+		_, err := w.admin.of(wanted).Create(within(t), wanted, metav1.CreateOptions{DryRun: dryRun, FieldValidation: metav1.FieldValidationStrict})
 		return err
 	}
 	for what, change := range admitted {

@@ -56,7 +56,7 @@ func (w *world) install(t testing.TB, objects []*unstructured.Unstructured) {
 	for _, o := range objects {
 		var err error
 		eventually(t, "install "+o.GetKind()+" "+o.GetName(), func() string {
-			_, err = w.admin.of(o).Apply(t.Context(), o.GetName(), o, metav1.ApplyOptions{FieldManager: "install", Force: true})
+			_, err = w.admin.of(o).Apply(within(t), o.GetName(), o, metav1.ApplyOptions{FieldManager: "install", Force: true})
 			return text(err)
 		})
 	}
@@ -66,7 +66,7 @@ func (w *world) install(t testing.TB, objects []*unstructured.Unstructured) {
 func (w *world) awaitServed(t testing.TB) {
 	for _, kind := range []string{"releases", "approvalpolicies"} {
 		eventually(t, kind+" are served", func() string {
-			_, err := w.admin.resource(kind, "").List(t.Context(), metav1.ListOptions{})
+			_, err := w.admin.resource(kind, "").List(within(t), metav1.ListOptions{})
 			return text(err)
 		})
 	}
@@ -84,7 +84,7 @@ func (w *world) awaitPolicies(t testing.TB) {
 	w.install(t, canary(name))
 	probe := object(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "+name+", namespace: default}")
 	eventually(t, "the policies are enforced", func() string {
-		_, err := w.admin.of(probe).Create(t.Context(), probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := w.admin.of(probe).Create(within(t), probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil {
 			return "the canary is not refused"
 		}
@@ -164,7 +164,7 @@ func (w *world) as(t testing.TB, name string) *actor {
 // asAccount is a ServiceAccount with a token of its own.
 func (w *world) asAccount(t testing.TB, namespace, name string) *actor {
 	t.Helper()
-	config, err := w.plane.ServiceAccountConfig(t.Context(), namespace, name)
+	config, err := w.plane.ServiceAccountConfig(within(t), namespace, name)
 	if err != nil {
 		t.Fatal(err)
 	}

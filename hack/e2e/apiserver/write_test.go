@@ -130,5 +130,5 @@ func deleteBy(ctx context.Context, r dynamic.ResourceInterface, verb, name strin
 // deleteForGood is not a dry-run.
 func deleteForGood(t testing.TB, r dynamic.ResourceInterface, name string) error {
 	t.Helper()
-	return r.Delete(t.Context(), name, metav1.DeleteOptions{})
+	return r.Delete(within(t), name, metav1.DeleteOptions{})
 }

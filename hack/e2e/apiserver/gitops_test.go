@@ -1,0 +1,128 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// TestGitOps: a sync neither fails nor loses votes, however the tool writes.
+func TestGitOps(t *testing.T) {
+	for _, manager := range []string{"argocd-controller", "kustomize-controller"} {
+		t.Run(manager, func(t *testing.T) {
+			s := openShop(t)
+			s.people["dev"] = s.people["bot"] // all content comes from the bot
+			git := []*unstructured.Unstructured{s.manifest(t, "v1"), s.serviceInGit(t)}
+			s.sync(t, manager, git)
+			digest := s.awaitCandidate(t)
+			if err := s.vote(t, "alice", "alice", digest); err != nil {
+				t.Fatalf("alice votes: %v", err)
+			}
+			s.sync(t, manager, git)
+			s.stripKubectl(t, manager)
+			s.sync(t, manager, git)
+			s.keptVote(t, "a sync", digest)
+			s.replace(t, git[0])
+			s.keptVote(t, "a replace", digest)
+			s.sync(t, manager, git)
+			s.mustVote(t, "bob", digest)
+			s.awaitActive(t, digest)
+			s.sync(t, manager, git)
+			if got := s.selector(t); got != "blue" {
+				t.Errorf("after a sync Service shop leads to %q", got)
+			}
+			s.awaitStable(t)
+			git[0] = s.manifest(t, "v2")
+			s.sync(t, manager, git)
+			if next := s.awaitCandidate(t); next == digest {
+				t.Error("the candidate is what is active")
+			}
+		})
+	}
+}
+
+func (s *shop) serviceInGit(t *testing.T) *unstructured.Unstructured {
+	return object(t, "apiVersion: v1\nkind: Service\nmetadata: {name: shop, namespace: "+s.namespace+", labels: {team: shop}}\n"+
+		"spec: {ports: [{name: http, port: 80, targetPort: 8080}]}")
+}
+
+// sync applies what is in Git, as a dry-run first.
+func (s *shop) sync(t *testing.T, manager string, git []*unstructured.Unstructured) {
+	t.Helper()
+	for _, o := range git {
+		for _, dry := range [][]string{dryRun, nil} {
+			_, err := s.people["bot"].of(o).Apply(within(t), o.GetName(), o, metav1.ApplyOptions{FieldManager: manager, Force: true, DryRun: dry})
+			if err != nil {
+				t.Fatalf("%s syncs %s: %v", manager, o.GetKind(), err)
+			}
+		}
+	}
+}
+
+// stripKubectl makes the tool the owner of what kubectl wrote, as Flux does
+// before it applies, so that the next sync drops what is not in Git.
+func (s *shop) stripKubectl(t *testing.T, manager string) {
+	t.Helper()
+	o, err := s.admin.resource("releases", s.namespace).Get(within(t), shopName, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := o.GetManagedFields()
+	taken := 0
+	for i := range entries {
+		if entries[i].Manager == "kubectl-annotate" {
+			entries[i].Manager, entries[i].Operation = manager+"-taken", metav1.ManagedFieldsOperationApply
+			taken++
+		}
+	}
+	if taken == 0 {
+		t.Fatal("kubectl owns nothing")
+	}
+	raw, err := json.Marshal([]map[string]any{{"op": "replace", "path": "/metadata/managedFields", "value": entries}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := s.people["bot"].resource("releases", s.namespace)
+	if _, err := client.Patch(within(t), shopName, types.JSONPatchType, raw, metav1.PatchOptions{FieldManager: manager}); err != nil {
+		t.Fatalf("take over what kubectl owns: %v", err)
+	}
+	_, err = client.Apply(within(t), shopName, s.manifest(t, "v1"), metav1.ApplyOptions{FieldManager: manager + "-taken", Force: true})
+	if err != nil {
+		t.Fatalf("drop what kubectl owned: %v", err)
+	}
+}
+
+// replace is kubectl replace, or Argo CD with Replace=true.
+func (s *shop) replace(t *testing.T, o *unstructured.Unstructured) {
+	t.Helper()
+	if _, err := s.people["bot"].of(o).Update(within(t), withVersion(o, s.release(t).ResourceVersion), metav1.UpdateOptions{}); err != nil {
+		t.Fatalf("replace: %v", err)
+	}
+}
+
+func withVersion(o *unstructured.Unstructured, version string) *unstructured.Unstructured {
+	o = o.DeepCopy()
+	o.SetResourceVersion(version)
+	return o
+}
+
+func (s *shop) keptVote(t *testing.T, what, digest string) {
+	t.Helper()
+	rel := s.release(t)
+	if rel.Annotations[v1alpha1.VotePrefix+"alice"] != digest || rel.Annotations[v1alpha1.ReceiptPrefix+"alice"] == "" {
+		t.Errorf("%s lost alice's vote: %v", what, rel.Annotations)
+	}
+	if rel.Annotations[v1alpha1.AuthorsReceiptAnnotation] == "" {
+		t.Errorf("%s lost the record of authors: %v", what, rel.Annotations)
+	}
+	if len(rel.Finalizers) != 1 {
+		t.Errorf("%s lost the finalizer: %v", what, rel.Finalizers)
+	}
+}
