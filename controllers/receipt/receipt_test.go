@@ -195,6 +195,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"OtherPayload": edited(t, good, func(e *dsse.Envelope) { e.Payload = base64.StdEncoding.EncodeToString([]byte(`{}`)) }),
 		"OtherType":    edited(t, good, func(e *dsse.Envelope) { e.PayloadType = AuthorsPayloadType }),
 		"Trailing":     good + base64.RawURLEncoding.EncodeToString([]byte("{}")),
+		"ClosedTwice":  base64.RawURLEncoding.EncodeToString(append(opened(t, good), '}')),
 		"UnknownField": seal(t, VotePayloadType, strings.Replace(text, `{`, `{"weight":9,`, 1)),
 		"FieldTwice":   seal(t, VotePayloadType, strings.Replace(text, `{`, `{"user":"bob",`, 1)),
 		"OtherCase":    seal(t, VotePayloadType, strings.Replace(text, `"user"`, `"User"`, 1)),
@@ -217,6 +218,16 @@ func TestVerifyRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// opened is the JSON of an envelope.
+func opened(t *testing.T, envelope string) []byte {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(envelope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
 
 func TestVerifyWithSeveralKeys(t *testing.T) {

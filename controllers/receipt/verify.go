@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 )
@@ -102,7 +103,7 @@ func decode(raw []byte, into any) error {
 	if err := decoder.Decode(into); err != nil {
 		return errors.New("the receipt is not what admission writes")
 	}
-	if decoder.More() {
+	if _, err := decoder.Token(); err != io.EOF {
 		return errors.New("the receipt has something after its end")
 	}
 	return nil
