@@ -126,17 +126,18 @@ func (w *Webhook) knownAuthors(r *review) (names []string, known bool, why strin
 	return receipt.KnownAuthors(r.was, revision, w.Cluster, receipt.NewVerifier(w.Signer.Public()))
 }
 
-// namedAuthors are whoever the list names, in whatever spelling: the admission
-// policies let nobody drop out of it.
-func (r *review) namedAuthors() (names []string) {
-	var listed []string
-	if err := json.Unmarshal([]byte(r.was.Annotations[v1alpha1.AuthorsAnnotation]), &listed); err != nil {
+// namedAuthors are those whom the list names, proven or not, in any order: the
+// admission policies let none of them drop out of it. A list that they cannot
+// read names nobody.
+func (r *review) namedAuthors() []string {
+	var names []string
+	text := r.was.Annotations[v1alpha1.AuthorsAnnotation]
+	if err := json.Unmarshal([]byte(text), &names); err != nil {
 		return nil
 	}
-	for _, name := range listed {
-		if receipt.SafeUser(name) {
-			names = append(names, name)
-		}
+	unsafe := func(name string) bool { return !receipt.SafeUser(name) }
+	if text != `["`+strings.Join(names, `","`)+`"]` || slices.ContainsFunc(names, unsafe) {
+		return nil
 	}
 	return names
 }

@@ -108,6 +108,9 @@ func TestLostAuthors(t *testing.T) {
 		"WayOutSpelling": {reason: "whoever the list names in any spelling stays, because the admission policies want it", by: eve, was: pending(set(list, `["zoe@corp","dev@corp","zoe@corp"]`)),
 			change: image("shop:1"), check: written(dev, "eve@corp", "zoe@corp")},
 		"WayOutGarbage": {reason: "a list that names nobody holds nobody", by: eve, was: pending(set(list, `["a b",1]`)), change: image("shop:1"), check: written("eve@corp")},
+		"WayOutUnsafe":  {reason: "nor does one that the admission policies cannot read, because of a name", by: eve, was: pending(set(list, `["a b","zoe@corp"]`)), change: image("shop:1"), check: written("eve@corp")},
+		"WayOutSpace":   {reason: "or because of a space", by: eve, was: pending(set(list, `["a", "zoe@corp"]`)), change: image("shop:1"), check: written("eve@corp")},
+		"WayOutEmpty":   {reason: "or because it is empty", by: eve, was: pending(set(list, `[]`)), change: image("shop:1"), check: written("eve@corp")},
 		"Scaling":       {reason: "what makes no author goes on", by: eve, was: pending(drop(list, listStamp)), change: scaled, want: map[string]string{list: "-"}},
 	})
 }

@@ -28,9 +28,9 @@ func (w *Webhook) keepComments(_ context.Context, r *review) error {
 		switch {
 		case r.creating():
 			return refuse("AtCreation", "a Release cannot be created with comments in it; take the annotations %s* out of the manifest", v1alpha1.CommentPrefix)
-		case r.dropped(key) && owner != r.user:
+		case r.dropped(key) && (owner != r.user || r.checkPerson() != nil):
 			r.restore(key)
-			r.warn("the comment in slot %s was kept: only %s can remove it", slot, cmp.Or(owner, nobody))
+			r.warn("the comment in slot %s was kept: only %s can remove it, with credentials of their own", slot, cmp.Or(owner, nobody))
 		case r.dropped(key):
 		case owner == "":
 			return refuse("Comment", "comment %s is beside no vote; comment in the slot that you voted in", key)

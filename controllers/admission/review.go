@@ -135,24 +135,23 @@ func (r *review) warn(format string, args ...any) {
 }
 
 // owner of a slot: the user that its receipt names, before the request. A slot
-// without a receipt is free; one whose receipt cannot be read is nobody's for
-// good, as it is for the admission policies.
+// without a receipt is free; one whose receipt names nobody is nobody's for good,
+// as it is for the admission policies.
 func (r *review) owner(slot string) string {
 	return ownerOf(r.before(v1alpha1.ReceiptPrefix + slot))
 }
 
-// nobody owns the slots whose receipt cannot be read. It is no username.
+// nobody owns the slots whose receipt names nobody. It is no username.
 const nobody = "nobody who can be told"
 
 func ownerOf(receiptText string, has bool) string {
 	if !has {
 		return ""
 	}
-	annotation, err := receipt.ParseVoteAnnotation(receiptText)
-	if err != nil {
-		return nobody
+	if user, named := receipt.Owner(receiptText); named {
+		return user
 	}
-	return annotation.User
+	return nobody
 }
 
 // slotOf is the slot that a user owns, other than the given one.

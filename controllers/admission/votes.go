@@ -71,7 +71,7 @@ func (r *review) whoWithdraws(slot, owner string) string {
 	case "":
 		return "it has no receipt, and a person can remove it with " + command
 	case nobody:
-		return "its receipt cannot be read, so it belongs to nobody and counts for nothing"
+		return "its receipt names nobody, so nobody can withdraw it, and it counts for nothing"
 	case r.user:
 		return "it cannot be withdrawn together with a change of the spec, only with " + command
 	}

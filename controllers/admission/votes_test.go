@@ -98,9 +98,12 @@ func TestSlots(t *testing.T) {
 		"ForeignMalformed": {reason: "the command is right even if what was written is not", was: foreign, change: set(vote+"bob", "yes"), refused: "Slot",
 			says: []string{"approvals.countersign.dev/bob-corp=" + candidate}},
 		"ForeignWithdrawn": {reason: "also after the vote in it was withdrawn", was: stored(t, voted(t, "bob", carol, "withdrawn")), change: cast, refused: "Slot"},
-		"Unreadable": {reason: "nobody takes a slot whose receipt cannot be read", was: stored(t, set(stamp+"bob", "v1 "+qa+" x")), change: cast, refused: "Slot",
+		"Unreadable": {reason: "nobody takes a slot whose receipt names nobody", was: stored(t, set(stamp+"bob", "v1 ?")), change: cast, refused: "Slot",
 			says: []string{"belongs to nobody"}},
-		"EmptyReceipt": {reason: "an empty receipt is one that cannot be read", was: stored(t, set(stamp+"bob", "")), change: cast, refused: "Slot"},
+		"Damaged":       {reason: "whoever a damaged receipt names goes on", was: stored(t, set(stamp+"bob", "v1 "+qa+" x")), change: cast, check: counts("bob=" + qa + " approve")},
+		"DamagedOther":  {reason: "and nobody else", was: stored(t, set(stamp+"bob", "v1 "+carol+" x")), change: cast, refused: "Slot"},
+		"DamagedSecond": {reason: "it takes up a slot like any other", was: stored(t, set(stamp+"bobby", "v1 "+qa+" x")), change: cast, refused: "SecondSlot"},
+		"EmptyReceipt":  {reason: "an empty receipt is one that cannot be read", was: stored(t, set(stamp+"bob", "")), change: cast, refused: "Slot"},
 		"Second": {reason: "each person has one", was: stored(t, voted(t, "bobby", qa, "withdrawn")), change: cast, refused: "SecondSlot",
 			says: []string{"you have slot bobby", "approvals.countersign.dev/bobby=" + candidate}},
 		"Unowned": {reason: "a vote without a receipt keeps nobody out", was: stored(t, set(vote+"bob", another)), change: cast, check: counts("bob=" + qa + " approve")},
@@ -136,7 +139,7 @@ func TestWithdrawals(t *testing.T) {
 		"UnownedSecond": {reason: "nobody gets a second slot by it, in which they could not vote", was: stored(t, set(vote+"x", candidate), voted(t, "bob", qa, candidate)), change: drop(vote + "x"),
 			refused: "SecondSlot", says: []string{"you have slot bob", "approvals.countersign.dev/x-"}},
 		"Unreadable": {reason: "who owns it cannot be told", was: stored(t, set(vote+"x", candidate), set(stamp+"x", "v1 ?")), change: drop(vote + "x"),
-			warns: "belongs to nobody", want: map[string]string{vote + "x": "=", stamp + "x": "="}},
+			warns: "names nobody", want: map[string]string{vote + "x": "=", stamp + "x": "="}},
 	})
 }
 

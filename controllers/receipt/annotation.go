@@ -44,6 +44,17 @@ func ParseVoteAnnotation(s string) (VoteAnnotation, error) {
 	return a, nil
 }
 
+// Owner is the user whom the value of a receipt's annotation names, whatever the
+// rest of it is: the admission policies read no more of it either. It proves
+// nothing about who voted.
+func Owner(s string) (user string, named bool) {
+	fields := strings.SplitN(s, " ", 3)
+	if len(fields) < 3 || fields[0] != version || !SafeUser(fields[1]) {
+		return "", false
+	}
+	return fields[1], true
+}
+
 // FormatAuthors is the value of the annotation that lists authors: a JSON array
 // of sorted usernames, spelled in one way only.
 func FormatAuthors(names []string) (string, error) {

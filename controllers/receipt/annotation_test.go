@@ -24,6 +24,17 @@ func TestVoteAnnotation(t *testing.T) {
 	}
 }
 
+func TestOwner(t *testing.T) {
+	for text, want := range map[string]string{
+		FormatVote("alice@example.com", digestA, "abc"): "alice@example.com", "v1 alice x": "alice", "v1 alice ": "alice", "v1 alice  x y": "alice",
+		"": "", "v1": "", "v1 alice": "", "v2 alice x": "", "v1  alice x": "", "v1 al\nice x": "", " v1 alice x": "",
+	} {
+		if user, named := Owner(text); user != want || named != (want != "") {
+			t.Errorf("%q names %q, %v, want %q", text, user, named, want)
+		}
+	}
+}
+
 func TestAuthorsAnnotation(t *testing.T) {
 	text, err := FormatAuthors([]string{"dev", "alice+x@example.com", "dev"})
 	if want := `["alice+x@example.com","dev"]`; err != nil || text != want {
