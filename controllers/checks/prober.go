@@ -5,6 +5,7 @@ package checks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -23,6 +24,7 @@ type Prober struct {
 	ask     func(context.Context, Target, v1alpha1.HTTPCheck, time.Duration) error
 	every   func(int32) time.Duration
 
+	loops    sync.WaitGroup
 	mu       sync.Mutex
 	ctx      context.Context
 	releases map[types.NamespacedName]map[runKey]*runState
@@ -63,6 +65,9 @@ func (p *Prober) Start(ctx context.Context) error {
 	}
 	p.mu.Unlock()
 	<-ctx.Done()
+	p.mu.Lock() // no loop is launched after this
+	p.mu.Unlock()
+	p.loops.Wait()
 	return nil
 }
 
@@ -113,7 +118,7 @@ func (p *Prober) declare(release types.NamespacedName, run Run) *runState {
 		run: run, targetsCh: make(chan struct{}, 1),
 		result: Result{Stage: run.Stage, Name: run.Check.Name, Digest: run.Digest, State: v1alpha1.CheckRunning, Message: "not run yet", At: time.Now()},
 	}
-	if p.ctx != nil {
+	if p.ctx != nil && p.ctx.Err() == nil {
 		p.launch(release, st)
 	}
 	return st
@@ -122,7 +127,7 @@ func (p *Prober) declare(release types.NamespacedName, run Run) *runState {
 func (p *Prober) launch(release types.NamespacedName, st *runState) {
 	ctx, stop := context.WithCancel(p.ctx)
 	st.stop = stop
-	go p.loop(ctx, release, st)
+	p.loops.Go(func() { p.loop(ctx, release, st) })
 }
 
 // Results implements Runner.
@@ -173,9 +178,13 @@ func (p *Prober) round(ctx context.Context, release types.NamespacedName, st *ru
 	}
 }
 
+// errNobody is neither success nor failure: that Pods are not ready is watched
+// elsewhere.
+var errNobody = errors.New("there is no ready Pod to ask")
+
 func (p *Prober) askAll(ctx context.Context, run Run) error {
 	if len(run.Targets) == 0 {
-		return fmt.Errorf("there is no ready Pod to ask")
+		return errNobody
 	}
 	timeout := time.Duration(max(run.Check.TimeoutSeconds, 1)) * time.Second
 	errs := make([]error, len(run.Targets))
@@ -194,11 +203,14 @@ func (p *Prober) askAll(ctx context.Context, run Run) error {
 
 // count one round and tell whether the state changed. A failed check stays
 // failed. One that passed before the switch stays passed; one after the switch
-// may still fail.
+// is passed only as long as it passes.
 func (st *runState) count(err error, now time.Time) bool {
-	if err == nil {
+	switch {
+	case err == nil:
 		st.passes, st.failures = st.passes+1, 0
-	} else {
+	case errors.Is(err, errNobody):
+		st.passes, st.failures = 0, 0
+	default:
 		st.passes, st.failures = 0, st.failures+1
 	}
 	next, message := st.result.State, st.result.Message
@@ -208,10 +220,12 @@ func (st *runState) count(err error, now time.Time) bool {
 	}
 	switch {
 	case st.result.State == v1alpha1.CheckFailed:
-	case err != nil && st.failures >= max(st.run.Check.FailureThreshold, 1):
+	case st.failures >= max(st.run.Check.FailureThreshold, 1):
 		next, message = v1alpha1.CheckFailed, fmt.Sprintf("%d times in a row: %v", st.failures, err)
 	case err == nil && st.passes >= needed:
 		next, message = v1alpha1.CheckPassed, "every Pod answered as expected"
+	case err != nil && st.run.Stage == v1alpha1.StageAfterSwitch:
+		next, message = v1alpha1.CheckRunning, "it passed and does not now: "+err.Error()
 	}
 	if next == st.result.State {
 		return false

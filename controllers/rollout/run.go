@@ -26,7 +26,7 @@ type CheckRun struct {
 	// run: its results start from nothing.
 	Digest string
 	Check  v1alpha1.Check
-	// Targets all have to answer. A run without targets fails.
+	// Targets all have to answer. A run without targets neither passes nor fails.
 	Targets []CheckTarget
 }
 
