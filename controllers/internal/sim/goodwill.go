@@ -4,6 +4,7 @@
 package sim
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -32,6 +33,9 @@ func (s *sim) atRest() {
 		svc, _ := s.server.get(serviceKey(ref.Name)).(*corev1.Service)
 		leads := svc != nil && len(svc.Spec.Selector) == 2 && svc.Spec.Selector[v1alpha1.ReleaseLabel] == releaseName &&
 			svc.Spec.Selector[v1alpha1.ColourLabel] == string(a.Colour)
+		if svc == nil && !names(rel, ref.Name) {
+			continue // taken out of the spec, and then deleted
+		}
 		if !leads && stalled == nil {
 			s.violate("I12", "Service %s does not lead to %s, and nobody is told", ref.Name, a.Colour)
 		}
@@ -79,7 +83,7 @@ func (s *sim) mend() {
 func (s *sim) letOut() {
 	image := s.newImage(good)
 	s.apply(image, 0)
-	if !s.await(func() bool { s.approveAll(); return s.serves(image) }) || !s.serves(image) {
+	if !s.await(func() bool { s.heed(); s.approveAll(); return s.serves(image) }) || !s.serves(image) {
 		s.violate("liveness", "good content that everybody approves does not get there: %s", s.whyNot())
 	}
 	s.rest("after a promotion")
@@ -123,6 +127,27 @@ func (s *sim) apply(image string, observe int32) {
 	s.must(s.edit(dave, change))
 }
 
+// heed does what the operator asks the platform team for.
+func (s *sim) heed() {
+	rel := s.release()
+	if rel == nil {
+		return
+	}
+	stalled := conditionOf(&rel.Status, v1alpha1.ConditionStalled)
+	if stalled == nil || stalled.Reason != v1alpha1.ReasonWorkloadForeign && stalled.Reason != v1alpha1.ReasonSelectorConflict {
+		return
+	}
+	for _, d := range s.deployments() {
+		switch {
+		case labelled(d):
+		case stalled.Reason == v1alpha1.ReasonSelectorConflict && rel.Status.Active == nil:
+			inStorage(s, serviceKey("shop"), func(svc *corev1.Service) { svc.Spec.Selector = maps.Clone(d.Spec.Selector.MatchLabels) })
+		case strings.Contains(stalled.Message, "Deployment "+d.Name+" "):
+			s.must(s.server.remove(intruder, keyOf(d), nil))
+		}
+	}
+}
+
 // approveAll: everybody who may votes for what is on offer.
 func (s *sim) approveAll() {
 	rel := s.release()
@@ -162,6 +187,7 @@ func (s *sim) goesBack() {
 		rel.Spec.Checks = checks
 	})
 	halted := func() bool {
+		s.heed()
 		s.approveAll()
 		c := s.release().Status.Candidate
 		return c != nil && c.Halted != nil && c.Halted.Reason == v1alpha1.ReasonRolledBack

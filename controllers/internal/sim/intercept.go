@@ -27,7 +27,16 @@ func (o *operator) stand(what string, rate int) {
 }
 
 // cached implements interceptor.
-func (o *operator) cached(what string) { o.stand("at "+what, o.sim.weather.pause/8) }
+func (o *operator) cached(what string) {
+	o.stand("at "+what, o.sim.weather.pause/8)
+	if !strings.HasPrefix(what, "list "+kindPolicy.String()) {
+		return
+	}
+	o.decidedBy = nil
+	for _, p := range o.cache.list(kindPolicy, nil) {
+		o.decidedBy = append(o.decidedBy, p.(*v1alpha1.ApprovalPolicy))
+	}
+}
 
 // read implements interceptor.
 func (o *operator) read(what string) error {

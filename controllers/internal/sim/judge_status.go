@@ -66,7 +66,7 @@ func (o *oracle) notesOffer(rel *v1alpha1.Release, now *v1alpha1.ReleaseStatus) 
 // votesCounted: I6, and I7 in that a withdrawn vote is not in the books.
 func (o *oracle) votesCounted(actor string, rel *v1alpha1.Release, now *v1alpha1.ReleaseStatus) {
 	c := now.Candidate
-	if c == nil {
+	if c == nil || rel.DeletionTimestamp != nil {
 		return
 	}
 	for _, v := range now.Votes {
@@ -100,14 +100,12 @@ func (o *oracle) expired(b ballot) bool {
 	return false
 }
 
-// policiesSeen are the policies in the cache of a process.
-func (o *oracle) policiesSeen(actor string) (out []*v1alpha1.ApprovalPolicy) {
+// policiesSeen are the policies that a process decided by.
+func (o *oracle) policiesSeen(actor string) []*v1alpha1.ApprovalPolicy {
 	if by := o.sim.operatorNamed(actor); by != nil {
-		for _, p := range by.cache.list(kindPolicy, nil) {
-			out = append(out, p.(*v1alpha1.ApprovalPolicy))
-		}
+		return by.decidedBy
 	}
-	return out
+	return nil
 }
 
 // votesExplained: I16.

@@ -40,7 +40,9 @@ type operator struct {
 	run        *run
 	// sleeps is for how many steps the run stands still.
 	sleeps int
-	// policies as they were last read live in this run; nil when not read.
+	// decidedBy are the policies as they were read from the cache in this run.
+	decidedBy []*v1alpha1.ApprovalPolicy
+	// policies as they were last read live in this run, if readPolicies.
 	policies     []*v1alpha1.ApprovalPolicy
 	readPolicies bool
 }
