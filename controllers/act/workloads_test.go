@@ -1,0 +1,124 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package act_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/rollout"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+func TestPointPreview(t *testing.T) {
+	c := newCluster(t)
+	pv := rollout.PointPreview{Service: "shop", Preview: "shop-preview", Colour: v1alpha1.Blue, Ports: service("shop").Spec.Ports}
+	c.must(release(), pv)
+	made := get[corev1.Service](c, "shop-preview")
+	if made.Labels[v1alpha1.RoleLabel] != v1alpha1.RolePreview || made.Labels[v1alpha1.ReleaseLabel] != "shop" || made.Spec.Ports[0].NodePort != 0 {
+		t.Errorf("it is %v %+v", made.Labels, made.Spec)
+	}
+	pv.Exists, pv.ResourceVersion, pv.Selector, pv.Colour = true, made.ResourceVersion, made.Spec.Selector, v1alpha1.Green
+	c.must(release(), pv)
+	if s := get[corev1.Service](c, "shop-preview").Spec.Selector; !reflect.DeepEqual(s, ours("green")) {
+		t.Errorf("it leads to %v", s)
+	}
+	if err := c.carry(release(), pv); !apierrors.IsConflict(err) {
+		t.Errorf("of another version: %v", err)
+	}
+}
+
+// I17: what is given back works as before, without our marks.
+func TestSurrender(t *testing.T) {
+	c := newCluster(t, service("shop"))
+	c.must(release(),
+		rollout.Materialise{Colour: v1alpha1.Blue, Revision: "r1", Replicas: 3},
+		rollout.ShiftTraffic{Epoch: 4, To: v1alpha1.Blue, Services: writes("shop")},
+		rollout.Surrender{Service: "shop"}, rollout.Surrender{Colour: v1alpha1.Blue})
+	svc, d := get[corev1.Service](c, "shop"), get[appsv1.Deployment](c, "shop-blue")
+	if len(svc.Labels) > 0 || len(svc.Annotations) > 0 || !reflect.DeepEqual(svc.Spec.Selector, ours("blue")) {
+		t.Errorf("the Service is %v %v %v", svc.Labels, svc.Annotations, svc.Spec.Selector)
+	}
+	if len(d.Labels) > 0 || *d.Spec.Replicas != 3 || d.Spec.Template.Labels[v1alpha1.ColourLabel] != "blue" {
+		t.Errorf("the Deployment is %v %+v", d.Labels, d.Spec)
+	}
+}
+
+func TestRemove(t *testing.T) {
+	c := newCluster(t, service("shop-preview"))
+	c.must(release(), rollout.Materialise{Colour: v1alpha1.Green, Revision: "r1", Replicas: 3},
+		rollout.Remove{Preview: "shop-preview"}, rollout.Remove{Colour: v1alpha1.Green})
+	for _, o := range []client.Object{&corev1.Service{}, &appsv1.Deployment{}} {
+		name := map[bool]string{true: "shop-preview", false: "shop-green"}[reflect.TypeOf(o) == reflect.TypeFor[*corev1.Service]()]
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: "prod", Name: name}, o); !apierrors.IsNotFound(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// What is gone already is no reason to stay.
+	c.must(release(), rollout.Remove{Preview: "shop-preview"}, rollout.Remove{Colour: v1alpha1.Green},
+		rollout.Surrender{Service: "gone"}, rollout.Surrender{Colour: v1alpha1.Blue})
+}
+
+func TestFinalizer(t *testing.T) {
+	rel := release()
+	c := newCluster(t, rel)
+	c.must(rel, rollout.AddFinalizer{})
+	got := get[v1alpha1.Release](c, "shop")
+	if len(got.Finalizers) != 1 || rel.ResourceVersion != got.ResourceVersion {
+		t.Errorf("it has %v at %s, and the reading is of %s", got.Finalizers, got.ResourceVersion, rel.ResourceVersion)
+	}
+	stale := release()
+	if err := c.carry(stale, rollout.RemoveFinalizer{}); !apierrors.IsConflict(err) {
+		t.Errorf("from a stale reading: %v", err)
+	}
+	c.must(rel, rollout.RemoveFinalizer{})
+	if f := get[v1alpha1.Release](c, "shop").Finalizers; len(f) > 0 {
+		t.Errorf("it still has %v", f)
+	}
+}
+
+type unknown struct{ rollout.Action }
+
+// Each action tells what could not be written, and nothing after it is tried.
+func TestErrors(t *testing.T) {
+	broken := errors.New("no answer")
+	for want, action := range map[string]rollout.Action{
+		"patch Service prod/shop":                  rollout.Claim{Service: "shop", ResourceVersion: "7"},
+		"create Deployment prod/shop-green":        rollout.Materialise{Colour: v1alpha1.Green},
+		"patch Deployment prod/shop-blue":          rollout.Scale{Colour: v1alpha1.Blue, Replicas: 9},
+		"create preview Service prod/p":            rollout.PointPreview{Preview: "p"},
+		"patch Service prod/shop: ":                rollout.ShiftTraffic{Epoch: 1, To: v1alpha1.Blue, Services: writes("shop")},
+		"patch Service prod/shop: no":              rollout.Fence{Epoch: 1, Services: writes("shop")},
+		"patch Service prod/shop: no answer":       rollout.Surrender{Service: "shop"},
+		"patch Deployment prod/shop-blue: no":      rollout.Surrender{Colour: v1alpha1.Blue},
+		"prod/p: no answer":                        rollout.Remove{Preview: "p"},
+		"patch the finalizer of Release prod/shop": rollout.AddFinalizer{},
+	} {
+		t.Run(want, func(t *testing.T) {
+			rel := release()
+			c := newCluster(t, rel, service("shop"))
+			c.must(rel, rollout.Materialise{Colour: v1alpha1.Blue, Revision: "r1", Replicas: 3})
+			c.refuse, c.writes = broken, nil
+			err := c.carry(rel, action, rollout.Fence{Epoch: 9, Services: writes("shop")})
+			if !errors.Is(err, broken) || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q around it", err, want)
+			}
+			if len(c.writes) != 1 {
+				t.Errorf("it went on: %v", c.writes)
+			}
+		})
+	}
+	if err := newCluster(t).carry(release(), unknown{}); err == nil || !strings.Contains(err.Error(), "is not known") {
+		t.Errorf("got %v", err)
+	}
+	if err := newCluster(t).carry(release(), rollout.Scale{Colour: v1alpha1.Blue}); !apierrors.IsNotFound(err) {
+		t.Errorf("got %v", err)
+	}
+}
