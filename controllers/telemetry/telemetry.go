@@ -6,6 +6,8 @@
 package telemetry
 
 import (
+	"strings"
+
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/rollout"
 	"github.com/go-logr/logr"
@@ -32,7 +34,7 @@ func (t *Teller) Tell(rel *v1alpha1.Release, before v1alpha1.ReleaseStatus, noti
 		}
 		note := n.Message
 		if len(note) > noteLimit {
-			note = note[:noteLimit]
+			note = strings.ToValidUTF8(note[:noteLimit], "")
 		}
 		t.Recorder.Eventf(rel, nil, kind, n.Reason, "Release", "%s", note)
 		t.Log.Info(n.Message, "reason", n.Reason, "namespace", rel.Namespace, "release", rel.Name)

@@ -1,0 +1,186 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package telemetry
+
+import (
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/rollout"
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+)
+
+var begun = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func at(d time.Duration) *metav1.MicroTime {
+	m := metav1.NewMicroTime(begun.Add(d))
+	return &m
+}
+
+// told is the events that one Tell writes.
+func told(t *testing.T, before, after v1alpha1.ReleaseStatus, notices ...rollout.Notice) []string {
+	t.Helper()
+	recorder := events.NewFakeRecorder(9)
+	teller := Teller{Recorder: recorder, Log: logr.Discard()}
+	teller.Tell(&v1alpha1.Release{Status: after}, before, notices)
+	var said []string
+	for range len(recorder.Events) {
+		said = append(said, <-recorder.Events)
+	}
+	return said
+}
+
+func TestEvents(t *testing.T) {
+	said := told(t, v1alpha1.ReleaseStatus{}, v1alpha1.ReleaseStatus{},
+		rollout.Notice{Reason: rollout.NoticeTrafficSwitched, Message: "100% of it"},
+		rollout.Notice{Reason: rollout.NoticeRolledBack, Message: strings.Repeat("é", 1000), Warning: true})
+	if len(said) != 2 || said[0] != "Normal TrafficSwitched 100% of it" {
+		t.Fatalf("it said %q", said)
+	}
+	note, ok := strings.CutPrefix(said[1], "Warning RolledBack ")
+	if !ok || len(note) > noteLimit || strings.ToValidUTF8(note, "") != note {
+		t.Errorf("the long one has %d bytes and is %q", len(note), said[1][:20])
+	}
+}
+
+// scrape is what Prometheus reads from a registry.
+func scrape(t *testing.T, g prometheus.Gatherer) string {
+	t.Helper()
+	r := httptest.NewRecorder()
+	promhttp.HandlerFor(g, promhttp.HandlerOpts{}).ServeHTTP(r, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return r.Body.String()
+}
+
+// value of a series; 0 while there is none.
+func value(t *testing.T, series string) float64 {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(transitions, switches, rollbacks, votes, conflicts)
+	for line := range strings.Lines(scrape(t, registry)) {
+		if text, ok := strings.CutPrefix(strings.TrimSpace(line), series+" "); ok {
+			v, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+	}
+	return 0
+}
+
+// grows checks by how much a series grows.
+func grows(t *testing.T, series string, by float64, tell func()) {
+	t.Helper()
+	before := value(t, series)
+	tell()
+	if got := value(t, series) - before; math.Abs(got-by) > 1e-9 {
+		t.Errorf("%s grows by %v, want %v", series, got, by)
+	}
+}
+
+func TestTransitions(t *testing.T) {
+	stable, switching := v1alpha1.ReleaseStatus{Phase: v1alpha1.PhaseStable}, v1alpha1.ReleaseStatus{Phase: v1alpha1.PhaseSwitching}
+	grows(t, `countersign_phase_transitions_total{from="Stable",to="Switching"}`, 1, func() {
+		told(t, stable, switching)
+		told(t, switching, switching)
+	})
+}
+
+func TestVotes(t *testing.T) {
+	vote := v1alpha1.VoteStatus{Slot: "bob", User: "bob", Decision: "approve"}
+	counted := vote
+	counted.Counted = true
+	with := func(votes ...v1alpha1.VoteStatus) v1alpha1.ReleaseStatus { return v1alpha1.ReleaseStatus{Votes: votes} }
+	for _, does := range []string{"false", "true"} {
+		grows(t, `countersign_votes_total{counted="`+does+`"}`, 1, func() {
+			told(t, with(), with(vote))
+			told(t, with(vote), with(vote))
+			told(t, with(vote), with(counted))
+		})
+	}
+}
+
+func TestSwitches(t *testing.T) {
+	sw := func(patched, settled *metav1.MicroTime) v1alpha1.ReleaseStatus {
+		return v1alpha1.ReleaseStatus{Switch: &v1alpha1.SwitchStatus{
+			Epoch: 2, Reason: v1alpha1.SwitchRollback, IntendedAt: *at(0), PatchedAt: patched, SettledAt: settled,
+		}}
+	}
+	intended, patched, settled := sw(nil, nil), sw(at(20*time.Millisecond), nil), sw(at(20*time.Millisecond), at(300*time.Millisecond))
+	for series, by := range map[string]float64{
+		`countersign_rollbacks_total`: 1,
+		`countersign_switch_duration_seconds_count{reason="Rollback",step="patch"}`:  1,
+		`countersign_switch_duration_seconds_sum{reason="Rollback",step="patch"}`:    0.02,
+		`countersign_switch_duration_seconds_count{reason="Rollback",step="settle"}`: 1,
+		`countersign_switch_duration_seconds_sum{reason="Rollback",step="settle"}`:   0.3,
+	} {
+		grows(t, series, by, func() {
+			told(t, v1alpha1.ReleaseStatus{}, intended)
+			told(t, intended, patched)
+			told(t, patched, patched)
+			told(t, patched, settled)
+			told(t, settled, settled)
+		})
+	}
+	promote := settled
+	promote.Switch = settled.Switch.DeepCopy()
+	promote.Switch.Reason = v1alpha1.SwitchPromote
+	grows(t, `countersign_rollbacks_total`, 0, func() { told(t, intended, promote) })
+}
+
+func TestConflicts(t *testing.T) {
+	grows(t, `countersign_conflicts_total`, 1, (&Teller{}).Conflict)
+}
+
+// The names of the metrics are as Prometheus wants them, and none of the labels
+// can have any value there is.
+func TestMetricsAreInOrder(t *testing.T) {
+	if err := Register(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Register(); err == nil {
+		t.Errorf("they can be registered twice")
+	}
+	told(t, v1alpha1.ReleaseStatus{}, v1alpha1.ReleaseStatus{Phase: v1alpha1.PhaseStable, Votes: []v1alpha1.VoteStatus{{Slot: "b"}}})
+	text := scrape(t, metrics.Registry)
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, "countersign_") {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+	ours := 0
+	label := regexp.MustCompile(`[{,]([a-z_]+)="`)
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "countersign_") {
+			continue
+		}
+		ours++
+		for _, l := range label.FindAllStringSubmatch(line, -1) {
+			if !slices.Contains([]string{"from", "to", "reason", "step", "counted", "le"}, l[1]) {
+				t.Errorf("the label %s in %s", l[1], line)
+			}
+		}
+	}
+	if ours < 4 {
+		t.Errorf("only %d series", ours)
+	}
+}
