@@ -26,11 +26,12 @@ const configDirectory = "../../../config"
 
 // resources that are used here, by name.
 var resources = versioned(map[string][]string{
-	"/v1":                             {"namespaces", "configmaps", "services", "serviceaccounts", "pods", "events"},
+	"/v1":                             {"namespaces", "configmaps", "services", "serviceaccounts", "pods"},
 	"apps/v1":                         {"deployments", "replicasets", "statefulsets"},
 	"discovery.k8s.io/v1":             {"endpointslices"},
 	"countersign.dev/v1alpha1":        {"releases", "approvalpolicies"},
 	"apiextensions.k8s.io/v1":         {"customresourcedefinitions"},
+	"policy/v1":                       {"poddisruptionbudgets"},
 	"rbac.authorization.k8s.io/v1":    {"roles", "rolebindings", "clusterroles", "clusterrolebindings"},
 	"admissionregistration.k8s.io/v1": {"validatingadmissionpolicies", "validatingadmissionpolicybindings", "mutatingwebhookconfigurations"},
 })

@@ -4,8 +4,11 @@
 package apiserver
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -66,6 +69,58 @@ func TestAuthorsPolicy(t *testing.T) {
 	for _, r := range authorsRules() {
 		s.run(t, r)
 	}
+	approve := attempt{what: "an author approves", who: "dev", on: "releases/shop", change: cast("dev", email("dev"), digestOne)}
+	t.Run("all policies of the namespace have to allow it", func(t *testing.T) {
+		s.allowAuthors(t, s.namespace)
+		s.saysSoon(t, approve, "(ApprovalPolicy "+s.namespace+"-persons)")
+		s.allowAuthors(t, s.namespace+"-persons")
+		s.saysSoon(t, approve, "")
+	})
+	t.Run("without any policy nothing is approved", func(t *testing.T) {
+		s.withoutApprovalPolicies(t)
+		s.saysSoon(t, approve, "no params found")
+	})
+}
+
+func (s *stage) allowAuthors(t *testing.T, name string) {
+	t.Helper()
+	client := s.admin.resource("approvalpolicies", "")
+	o, err := client.Get(within(t), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set("spec.authorsMayApprove", true)(o)
+	if _, err := client.Update(within(t), o, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withoutApprovalPolicies takes away what any test has left.
+func (s *stage) withoutApprovalPolicies(t *testing.T) {
+	t.Helper()
+	client := s.admin.resource("approvalpolicies", "")
+	list, err := client.List(within(t), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range list.Items {
+		o := applied(&list.Items[i])
+		s.delete(t, o)
+		t.Cleanup(func() { s.install(t, []*unstructured.Unstructured{o}) })
+	}
+}
+
+// saysSoon waits for the refusal; empty for the admission. The API server reads
+// parameters of policies from a cache.
+func (s *stage) saysSoon(t *testing.T, a attempt, says string) {
+	t.Helper()
+	eventually(t, "the answer is "+strconv.Quote(says), func() string {
+		err, _ := s.try(t, s.actors[a.who], a, "merge patch")
+		if (err == nil) == (says == "") && strings.Contains(text(err), says) {
+			return ""
+		}
+		return "it is " + strconv.Quote(text(err))
+	})
 }
 
 func statusStage(t *testing.T) *stage {

@@ -49,17 +49,22 @@ spec: {containers: [{name: app, image: "registry/app:v1"}], automountServiceAcco
 }
 
 // workloadStage has a Deployment of Release shop with its ReplicaSet and Pod;
-// returned, which a Release has given back; and foreign, which is nobody's.
+// returned, which a Release has given back; orphan, whose Release is gone since;
+// and foreign, which is nobody's.
 func workloadStage(t *testing.T) *stage {
 	s := newStage(t)
 	for _, name := range []string{"deployment-controller", "replicaset-controller", "statefulset-controller", "namespace-controller", "generic-garbage-collector"} {
 		s.actors[name] = s.account(t, "system:serviceaccount:kube-system:"+name)
 	}
 	s.install(t, documents(t, []byte("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: "+s.namespace+"}")))
+	release := object(t, releaseText("shop"))
+	stamp(email("dev"))(release)
+	s.put(t, "dev", release)
 	s.put(t, "operator", object(t, workloadText("Deployment", "shop-blue", ourLabels, ourLabels)))
 	s.put(t, "deployment-controller", object(t, workloadText("ReplicaSet", "shop-blue-1", ourLabels, ourLabels)))
 	s.put(t, "replicaset-controller", object(t, podText("shop-blue-1-x", ourLabels, "ReplicaSet")))
 	s.put(t, "operator", object(t, workloadText("Deployment", "returned", "{team: shop}", ourLabels)))
+	s.put(t, "operator", object(t, workloadText("Deployment", "orphan", "{team: shop}", "{countersign.dev/release: gone, countersign.dev/colour: blue}")))
 	s.put(t, "dev", object(t, workloadText("Deployment", "foreign", "{team: shop}", "{app: foreign}")))
 	s.put(t, "dev", object(t, podText("foreign", "{app: foreign}", "")))
 	return s
@@ -131,6 +136,7 @@ func deploymentRules() []rule {
 		admitted: []attempt{
 			{what: "by the operator", who: "operator", on: "deployments/shop-blue/scale", change: more},
 			{what: "one's own", who: "dev", on: "deployments/foreign/scale", change: more},
+			{what: "one whose Release is gone", who: "dev", on: "deployments/orphan/scale", change: more},
 		},
 	}}
 }

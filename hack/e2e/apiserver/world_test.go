@@ -198,3 +198,15 @@ func newActor(t testing.TB, name string, config *rest.Config) *actor {
 	}
 	return &actor{name: name, config: config, client: client}
 }
+
+// hear lets somebody listen to the API server's warnings.
+func (a *actor) hear(t testing.TB, handler rest.WarningHandler) {
+	t.Helper()
+	config := rest.CopyConfig(a.config)
+	config.WarningHandler = handler
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.client = client
+}
