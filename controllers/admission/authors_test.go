@@ -71,6 +71,7 @@ func TestForgedAuthors(t *testing.T) {
 		"Dropped":     {reason: "a list that is left out is put back", by: eve, change: drop(list, listStamp), warns: "is written by admission only", check: written(dev)},
 		"OnlyReceipt": {reason: "so is its receipt", by: eve, change: drop(listStamp), warns: listStamp, check: written(dev)},
 		"Added":       {reason: "one that was not there is taken out", by: eve, was: stored(t, drop(list, listStamp)), change: forged, warns: list, want: map[string]string{list: "-", listStamp: "-"}},
+		"Empty":       {reason: "also if it is empty", by: eve, was: stored(t, drop(list, listStamp)), change: set(list, ""), warns: list, want: map[string]string{list: "-"}},
 		"ByOperator":  {reason: "not even the operator writes it", by: person(operator), change: forged, warns: list, check: written(dev)},
 	})
 }

@@ -258,6 +258,8 @@ func TestCertificateWrites(t *testing.T) {
 		want     string
 	}{
 		"LostOnce":  {1, lost, ""},
+		"Created":   {1, apierrors.NewAlreadyExists(schema.GroupResource{Resource: "secrets"}, "cert"), ""},
+		"Gone":      {1, apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, "cert"), ""},
 		"LostEver":  {1000, lost, "lost the race 10 times"},
 		"Forbidden": {1, apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "cert", errors.New("no")), "write Secret countersign-system/cert"},
 	} {

@@ -46,6 +46,29 @@ func TestSigningKeyIsShared(t *testing.T) {
 	}
 }
 
+// Who loses the race for the first key signs with the winner's.
+func TestSigningKeyRace(t *testing.T) {
+	var winner ed25519.PrivateKey
+	c := cluster(t, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+		if winner == nil {
+			_, winner, _ = ed25519.GenerateKey(rand.Reader)
+			encoded, err := encodeKey(winner)
+			if err != nil {
+				return err
+			}
+			first := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName()}, Data: map[string][]byte{signingKeyEntry: encoded}}
+			if err := c.Create(ctx, first); err != nil {
+				return err
+			}
+		}
+		return c.Create(ctx, o, opts...)
+	}})
+	key, err := EnsureSigningKey(t.Context(), c, "countersign-system", "key")
+	if err != nil || !key.Equal(winner) {
+		t.Errorf("got another key than the winner's, %v", err)
+	}
+}
+
 // What is not a key is never overwritten: that would void every vote.
 func TestSigningKeyGarbage(t *testing.T) {
 	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -101,7 +101,7 @@ func TestNotReviewed(t *testing.T) {
 		"Scale":   {Operation: admissionv1.Update, SubResource: "scale"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			full := updating(t, person(dev), stored(t), stored(t))
+			full := updating(t, person(operator), stored(t), stored(t, image("shop:2"), set(vote+"x", candidate)))
 			full.Operation, full.SubResource = req.Operation, req.SubResource
 			if response := w.Handle(t.Context(), full); !response.Allowed || len(response.Patches) > 0 {
 				t.Errorf("got %+v", response)

@@ -4,6 +4,7 @@
 package receipt
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
@@ -196,6 +197,8 @@ func TestVerifyRefuses(t *testing.T) {
 		"OtherType":    edited(t, good, func(e *dsse.Envelope) { e.PayloadType = AuthorsPayloadType }),
 		"Trailing":     good + base64.RawURLEncoding.EncodeToString([]byte("{}")),
 		"ClosedTwice":  base64.RawURLEncoding.EncodeToString(append(opened(t, good), '}')),
+		"Padded":       base64.RawURLEncoding.EncodeToString(append(opened(t, good), bytes.Repeat([]byte(" "), maxEnvelope)...)),
+		"OtherMember":  base64.RawURLEncoding.EncodeToString(bytes.Replace(opened(t, good), []byte("{"), []byte(`{"weight":9,`), 1)),
 		"UnknownField": seal(t, VotePayloadType, strings.Replace(text, `{`, `{"weight":9,`, 1)),
 		"FieldTwice":   seal(t, VotePayloadType, strings.Replace(text, `{`, `{"user":"bob",`, 1)),
 		"OtherCase":    seal(t, VotePayloadType, strings.Replace(text, `"user"`, `"User"`, 1)),
