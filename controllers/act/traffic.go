@@ -147,6 +147,7 @@ func (a *Actor) surrender(ctx context.Context, rel *v1alpha1.Release, s rollout.
 		return a.surrenderWorkload(ctx, rel, s.Colour)
 	}
 	var p servicePatch
+	p.Metadata.ResourceVersion = s.ResourceVersion
 	p.Metadata.Labels = map[string]*string{v1alpha1.ReleaseLabel: nil, v1alpha1.RoleLabel: nil}
 	p.Metadata.Annotations = map[string]*string{v1alpha1.EpochAnnotation: nil}
 	if err := a.patchService(ctx, rel.Namespace, s.Service, &p); !apierrors.IsNotFound(err) {

@@ -46,6 +46,28 @@ func (o *Observer) services(ctx context.Context, s *rollout.Snapshot) error {
 		}
 		s.Services = append(s.Services, svc)
 	}
+	return o.forgotten(ctx, s)
+}
+
+// forgotten are Services that carry the Release's marks and that it names no
+// more: they are given back.
+func (o *Observer) forgotten(ctx context.Context, s *rollout.Snapshot) error {
+	var marked corev1.ServiceList
+	labels := client.MatchingLabels{v1alpha1.ReleaseLabel: s.Release.Name, v1alpha1.RoleLabel: v1alpha1.RoleActive}
+	if err := o.Client.List(ctx, &marked, client.InNamespace(s.Release.Namespace), labels); err != nil {
+		return fmt.Errorf("list the Services of Release %s/%s: %w", s.Release.Namespace, s.Release.Name, err)
+	}
+	for i := range marked.Items {
+		name := marked.Items[i].Name
+		if slices.ContainsFunc(s.Services, func(known rollout.Service) bool { return known.Name == name }) {
+			continue
+		}
+		svc, err := o.service(ctx, s, v1alpha1.ServiceRef{Name: name})
+		if err != nil {
+			return err
+		}
+		s.Services = append(s.Services, svc)
+	}
 	return nil
 }
 
@@ -66,12 +88,7 @@ func (o *Observer) service(ctx context.Context, s *rollout.Snapshot, ref v1alpha
 		out.Colour, out.Parked = leadsTo(rel.Name, active.Spec.Selector)
 		out.Epoch = epochOf(active)
 		out.Ports = active.Spec.Ports
-		// The cache holds the slices of claimed Services only.
-		reader := o.Client
-		if out.Owner == "" {
-			reader = o.Live
-		}
-		if out.Endpoints, err = endpoints(ctx, reader, s, ref.Name); err != nil {
+		if out.Endpoints, err = o.endpoints(ctx, s, ref.Name); err != nil {
 			return out, err
 		}
 	}
@@ -89,7 +106,8 @@ func (o *Observer) preview(ctx context.Context, s *rollout.Snapshot, pv *rollout
 	pv.Selector = svc.Spec.Selector
 	pv.Colour, _ = leadsTo(s.Release.Name, svc.Spec.Selector)
 	pv.Ports = svc.Spec.Ports
-	pv.Endpoints, err = endpoints(ctx, o.Client, s, pv.Name)
+	found, err := slicesOf(ctx, o.Client, s, pv.Name)
+	pv.Endpoints = count(s, found)
 	return err
 }
 
@@ -141,16 +159,31 @@ func unsupported(svc *corev1.Service) string {
 	return ""
 }
 
-// endpoints counts the ready ones by whose Pods they are.
-func endpoints(ctx context.Context, reader client.Reader, s *rollout.Snapshot, service string) (rollout.Endpoints, error) {
-	var slicesOf discoveryv1.EndpointSliceList
-	if err := reader.List(ctx, &slicesOf, client.InNamespace(s.Release.Namespace), client.MatchingLabels{discoveryv1.LabelServiceName: service}); err != nil {
-		return rollout.Endpoints{}, fmt.Errorf("list EndpointSlices of Service %s/%s: %w", s.Release.Namespace, service, err)
+// endpoints of an active Service. The cache holds the slices of claimed
+// Services only, and those not before the label was copied to them: that there
+// are none is believed of the API server alone.
+func (o *Observer) endpoints(ctx context.Context, s *rollout.Snapshot, service string) (rollout.Endpoints, error) {
+	found, err := slicesOf(ctx, o.Client, s, service)
+	if err == nil && len(found) == 0 {
+		found, err = slicesOf(ctx, o.Live, s, service)
 	}
+	return count(s, found), err
+}
+
+func slicesOf(ctx context.Context, reader client.Reader, s *rollout.Snapshot, service string) ([]discoveryv1.EndpointSlice, error) {
+	var list discoveryv1.EndpointSliceList
+	if err := reader.List(ctx, &list, client.InNamespace(s.Release.Namespace), client.MatchingLabels{discoveryv1.LabelServiceName: service}); err != nil {
+		return nil, fmt.Errorf("list EndpointSlices of Service %s/%s: %w", s.Release.Namespace, service, err)
+	}
+	return list.Items, nil
+}
+
+// count the ready endpoints by whose Pods they are.
+func count(s *rollout.Snapshot, found []discoveryv1.EndpointSlice) rollout.Endpoints {
 	seen := map[string]bool{}
 	var e rollout.Endpoints
-	for i := range slicesOf.Items {
-		for _, ep := range slicesOf.Items[i].Endpoints {
+	for i := range found {
+		for _, ep := range found[i].Endpoints {
 			if ep.Conditions.Ready != nil && !*ep.Conditions.Ready {
 				continue
 			}
@@ -172,7 +205,7 @@ func endpoints(ctx context.Context, reader client.Reader, s *rollout.Snapshot, s
 			}
 		}
 	}
-	return e, nil
+	return e
 }
 
 func holds(pods []rollout.Pod, name string) bool {

@@ -132,7 +132,7 @@ func (p *plan) pointPreviews(colour v1alpha1.Colour) {
 	for i := range p.snap.Services {
 		svc := &p.snap.Services[i]
 		pv := svc.Preview
-		if !p.usable(svc) || pv.Foreign || pv.Exists && pv.Colour == colour && samePorts(pv.Ports, svc.Ports) {
+		if !p.usable(svc) || !p.named(svc.Name) || pv.Foreign || pv.Exists && pv.Colour == colour && samePorts(pv.Ports, svc.Ports) {
 			continue
 		}
 		p.do(PointPreview{

@@ -57,6 +57,7 @@ func (p *plan) steps() {
 	p.watch()
 	p.pickCandidate()
 	p.claim()
+	p.giveBack()
 	p.prepare()
 	p.test()
 	p.judge()

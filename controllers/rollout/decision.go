@@ -128,9 +128,10 @@ type (
 
 // Surrender takes our marks off a Service or Deployment and leaves it as it is.
 type Surrender struct {
-	// Service to surrender, or, when empty, the Deployment of Colour.
-	Service string
-	Colour  v1alpha1.Colour
+	// Service to surrender, as it was read, or, when empty, the Deployment of
+	// Colour. A Service that has moved since is judged again.
+	Service, ResourceVersion string
+	Colour                   v1alpha1.Colour
 }
 
 // Remove deletes a preview Service or, when Preview is empty, a Deployment.

@@ -22,7 +22,7 @@ func (p *plan) delete() {
 			p.do(Remove{Preview: svc.Preview.Name})
 		}
 		if svc.Exists && svc.Owner == p.snap.Release.Name {
-			p.do(Surrender{Service: svc.Name})
+			p.do(Surrender{Service: svc.Name, ResourceVersion: svc.ResourceVersion})
 		}
 	}
 	for _, c := range []v1alpha1.Colour{v1alpha1.Blue, v1alpha1.Green} {
@@ -36,4 +36,31 @@ func (p *plan) delete() {
 		}
 	}
 	p.do(RemoveFinalizer{})
+}
+
+// giveBack takes our marks off Services that the Release names no longer and
+// that nothing was promoted with. One that somebody led to what nobody approved
+// is led nowhere first.
+func (p *plan) giveBack() {
+	if p.moving() != nil || len(p.snap.Problems) > 0 {
+		return
+	}
+	for i := range p.snap.Services {
+		svc := &p.snap.Services[i]
+		switch {
+		case svc.Owner != p.snap.Release.Name || p.named(svc.Name):
+		case svc.Colour != "" && !p.servedRightly(svc.Colour):
+			p.park(svc)
+		default:
+			if svc.Preview.Exists && !svc.Preview.Foreign {
+				p.do(Remove{Preview: svc.Preview.Name})
+			}
+			p.do(Surrender{Service: svc.Name, ResourceVersion: svc.ResourceVersion})
+		}
+	}
+}
+
+// named tells whether the Release has to do with a Service.
+func (p *plan) named(service string) bool {
+	return names(p.spec().Services, service) || p.leads(service)
 }

@@ -75,7 +75,7 @@ func (p *plan) claim() {
 	}
 	for i := range p.snap.Services {
 		svc := &p.snap.Services[i]
-		if !p.usable(svc) || p.leads(svc.Name) || svc.Parked && svc.Owner != "" {
+		if !p.usable(svc) || !names(p.spec().Services, svc.Name) || p.leads(svc.Name) || svc.Parked && svc.Owner != "" {
 			continue
 		}
 		c := Claim{Service: svc.Name, ResourceVersion: svc.ResourceVersion, Selector: svc.Selector, Epoch: svc.Epoch}
@@ -89,15 +89,19 @@ func (p *plan) claim() {
 			p.wake(p.snap.Now.Add(unwatched))
 			p.block(v1alpha1.ReasonSelectorConflict, fmt.Sprintf(
 				"the selector of Service %s matches the Pods of the candidate, which would get traffic before anyone approved; give spec.template.metadata.labels a value that the selector does not match", svc.Name))
+		case svc.Colour != "" || svc.Owner != "":
+			p.park(svc)
 		default:
-			if c.Park = true; svc.Colour != "" || svc.Owner != "" {
-				// Somebody leads it to what nobody approved.
-				p.st.Epoch = p.nextEpoch()
-				c.Epoch = p.st.Epoch
-			}
+			c.Park = true
 			p.do(c)
 		}
 	}
+}
+
+// park leads a Service nowhere that somebody led to what nobody approved.
+func (p *plan) park(svc *Service) {
+	p.st.Epoch = p.nextEpoch()
+	p.do(Claim{Service: svc.Name, ResourceVersion: svc.ResourceVersion, Park: true, Selector: svc.Selector, Epoch: p.st.Epoch})
 }
 
 // catches tells whether a selector would match Pods of the candidate, as they
