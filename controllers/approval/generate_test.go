@@ -100,3 +100,13 @@ func someCase(t *rapid.T) oracle {
 func (o oracle) evaluate() approval.Verdict {
 	return approval.Evaluate(o.policies, o.subject, o.votes, o.now)
 }
+
+// admits tells whether admission takes the vote in.
+func (o oracle) admits(v approval.Vote) bool {
+	may := approval.Eligibility
+	if v.Decision == approval.Reject {
+		may = approval.MayReject
+	}
+	ok, _ := may(o.policies, o.subject, v.User, v.Groups)
+	return ok
+}
