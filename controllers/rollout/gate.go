@@ -95,8 +95,6 @@ func (p *plan) holdback() string {
 	switch {
 	case c.Digest == "" || c.Revision != p.snap.Revision || !p.materialised(c, w):
 		return "the candidate is being prepared"
-	case c.ObservedGeneration != p.snap.Release.Generation:
-		return "the spec was changed"
 	case !w.Complete(max(p.replicas(), p.liveReady())):
 		return "the Pods of the candidate are not all available"
 	case c.TestedAt == nil:

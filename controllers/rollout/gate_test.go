@@ -26,7 +26,10 @@ func TestHoldback(t *testing.T) {
 		after   func(*world) // it is approved
 		waiting string
 	}{
-		"its Pods are not available":    {after: func(w *world) { w.colours[green].missing = 1 }, waiting: "the Pods of green"},
+		"its Pods are not available": {after: func(w *world) { w.colours[green].missing = 1 }, waiting: "the Pods of green"},
+		"its Pods are not available, and the endpoints lag": {after: func(w *world) {
+			w.lag, w.colours[green].missing = true, 1
+		}, waiting: "the Pods of green"},
 		"its checks run":                {before: func(w *world) { w.outcomes["smoke"] = v1alpha1.CheckRunning }, waiting: "the checks before the switch"},
 		"nobody approved":               {after: func(w *world) { w.votes = map[string]approval.Vote{} }, waiting: "1 of qa"},
 		"the vote is for other content": {after: func(w *world) { w.votes["bob"] = vote("bob", "sha256:other", w.now) }, waiting: "1 of qa"},
@@ -150,6 +153,32 @@ func TestVotes(t *testing.T) {
 			w.run()
 			w.wantsActions("Materialise green 3", "PointPreview shop-preview green", "PointPreview shop-preview green")
 			w.votes["bob"] = vote("bob", before, w.now)
+			w.run()
+			w.wantsTraffic(blue)
+		},
+		"an approval of a clock that is ahead counts by that time": func(t *testing.T) {
+			w := serving(t)
+			w.edit("v2")
+			w.run()
+			w.votes["bob"] = vote("bob", w.rel.Status.Candidate.Digest, w.now.Add(2*time.Minute))
+			w.step()
+			w.wantsTraffic(blue)
+			if at := w.last.WakeAt; !at.Equal(w.now.Add(2 * time.Minute)) {
+				t.Errorf("it wakes at %s", at)
+			}
+			w.now = w.last.WakeAt
+			w.run()
+			w.wantsTraffic(green)
+		},
+		"nothing is decided before the Services are claimed": func(t *testing.T) {
+			w := newWorld(t)
+			w.run()
+			w.services["shop"].owner = ""
+			w.approve("bob")
+			w.step()
+			if sw := w.rel.Status.Switch; sw != nil {
+				t.Errorf("a switch was decided: %+v", sw)
+			}
 			w.run()
 			w.wantsTraffic(blue)
 		},
