@@ -56,6 +56,7 @@ func TestMayReject(t *testing.T) {
 	}{
 		"Author":         {"an author may always", []approval.Policy{prod}, known, "dev", nil, ""},
 		"AuthorAccount":  {"with any account", []approval.Policy{prod}, known, "dev2", nil, ""},
+		"AuthorUnnamed":  {"whether or not a policy knows them", []approval.Policy{prod}, approval.Subject{Authors: []string{"ada", "dev"}, AuthorsKnown: true}, "ada", nil, ""},
 		"AuthorUnproven": {"whoever is known to be one is heard", []approval.Policy{prod}, approval.Subject{Authors: []string{"dev"}}, "dev", nil, ""},
 		"Veto":           {"who can veto", []approval.Policy{prod}, known, "eve", []string{"oidc:ops"}, ""},
 		"VetoUnproven":   {"a veto is heard when the authors are proven again", []approval.Policy{prod}, approval.Subject{}, "eve", []string{"oidc:ops"}, ""},
