@@ -25,13 +25,48 @@ func demoCommand() *cobra.Command {
 		Use: "demo", Short: "Tell the story of three releases on a cluster of its own", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if local.BestForm() != local.Real {
-				return errNotReal
+				fmt.Fprintln(os.Stderr, notReal)
+				return onFakeNodes(cmd.Context(), demoCluster, tellDemo)
 			}
 			return onCluster(cmd.Context(), demoCluster, keep, tellDemo)
 		},
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave the cluster running at the end")
 	return cmd
+}
+
+const notReal = "Containers want root on Linux. Here a real control plane runs with nodes that only pretend: " +
+	"the gate and the switches are real, no request is sent, and sickness is shown by Pods that are not ready."
+
+// onFakeNodes does something on a cluster whose Pods only pretend to run, with
+// the operator as a process beside it.
+func onFakeNodes(ctx context.Context, name string, do func(context.Context, *local.Cluster) error) (err error) {
+	if _, err := local.Down(ctx, name, os.Stderr); err != nil {
+		return err
+	}
+	c, _, err := local.Up(ctx, local.UpOptions{Name: name, Form: local.Fake, Progress: os.Stderr})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_, downErr := local.Down(context.WithoutCancel(ctx), name, os.Stderr)
+		err = errors.Join(err, downErr)
+	}()
+	dir, err := os.MkdirTemp("", "countersign-operator-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	program, err := operator.Prepare(ctx, c, dir)
+	if err != nil {
+		return err
+	}
+	process, err := program.Start(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, process.Kill()) }()
+	return do(ctx, c)
 }
 
 // onCluster starts a cluster, installs the operator, does something with it and

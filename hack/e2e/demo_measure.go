@@ -32,21 +32,49 @@ func (d *demo) fallSick(ctx context.Context) {
 		d.Fail("list the Pods: %w", err)
 		return
 	}
-	inside := &http.Client{Transport: &http.Transport{DialContext: d.cluster.DialContext, DisableKeepAlives: true}, Timeout: 5 * time.Second}
 	d.sickAt = time.Now()
 	for i := range pods.Items {
-		if pods.Items[i].DeletionTimestamp != nil {
+		pod := &pods.Items[i]
+		if pod.DeletionTimestamp != nil {
 			continue
 		}
-		url := fmt.Sprintf("http://%s:8080/sick", pods.Items[i].Status.PodIP)
-		d.Say("POST %s", url)
-		response, err := inside.Post(url, "", http.NoBody)
+		if d.real {
+			err = d.answerWithErrors(ctx, pod)
+		} else {
+			err = d.becomeUnready(ctx, pod)
+		}
 		if err != nil {
-			d.Fail("make Pod %s sick: %w", pods.Items[i].Name, err)
+			d.Fail("make Pod %s sick: %w", pod.Name, err)
 			return
 		}
-		response.Body.Close()
 	}
+}
+
+func (d *demo) answerWithErrors(ctx context.Context, pod *corev1.Pod) error {
+	inside := &http.Client{Transport: &http.Transport{DialContext: d.cluster.DialContext, DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	url := fmt.Sprintf("http://%s:8080/sick", pod.Status.PodIP)
+	d.Say("POST %s", url)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	response, err := inside.Do(request)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
+
+// becomeUnready is all that a Pod that does not run can do.
+func (d *demo) becomeUnready(ctx context.Context, pod *corev1.Pod) error {
+	d.Say("Pod %s is not ready any more", pod.Name)
+	base := client.MergeFrom(pod.DeepCopy())
+	for i := range pod.Status.Conditions {
+		if c := &pod.Status.Conditions[i]; c.Type == corev1.PodReady {
+			c.Status = corev1.ConditionFalse
+		}
+	}
+	return d.Client.Status().Patch(ctx, pod, base)
 }
 
 // conclude checks the figures and prints the last line. Times are taken from the
@@ -84,7 +112,7 @@ func (d *demo) conclude(sum load.Summary) error {
 	fmt.Printf("# API requests of the operator for the whole cycle of version 2, applied to finished: %d\n", requests)
 	failed := sum.Failed + sum.Unexpected
 	verdict := "ok"
-	if failed > 0 || promotions != 3 || rollbacks != 1 {
+	if failed > 0 || d.real == (sum.Sent == 0) || promotions != 3 || rollbacks != 1 {
 		verdict = "FAILED"
 	}
 	fmt.Printf("demo: %s sent=%d failed=%d sick=%d promotions=%d rollbacks=%d vote_to_switch_ms=%.1f unhealthy_to_rollback_ms=%.0f requests_per_cycle=%d\n",
