@@ -42,7 +42,9 @@ func behaviourOf(image string) string {
 	return behaviour
 }
 
-func isActiveService(svc *corev1.Service) bool { return !strings.HasSuffix(svc.Name, "-preview") }
+func isActiveService(svc *corev1.Service) bool {
+	return svc.Labels[v1alpha1.RoleLabel] == v1alpha1.RoleActive
+}
 
 // gotTraffic notes when an image served for the first time: from then on its
 // time to fall sick runs.

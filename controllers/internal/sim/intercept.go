@@ -13,11 +13,14 @@ import (
 // stand lets a run stand still: for other things to happen in between, mostly
 // for a moment, at times until another instance has taken over.
 func (o *operator) stand(what string, rate int) {
-	if o.sim.calm || !o.sim.chance(rate) {
+	plotted := o.sim.against == o.name && rate > 0
+	if o.sim.calm || !plotted && !o.sim.chance(rate) {
 		return
 	}
 	o.sleeps = o.sim.rng.IntN(4)
-	if o.sim.rng.IntN(3) == 0 {
+	if plotted {
+		o.sim.against, o.sleeps = "", 1+o.sim.rng.IntN(30)
+	} else if o.sim.rng.IntN(3) == 0 {
 		o.sleeps = o.sim.rng.IntN(60)
 	}
 	o.sim.logf("%s stands still %s for %d steps", o.name, what, o.sleeps)

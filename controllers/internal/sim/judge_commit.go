@@ -19,6 +19,7 @@ func (o *oracle) committed(actor string, rel *v1alpha1.Release, sw *v1alpha1.Swi
 	case v1alpha1.SwitchPromote:
 		o.promotion(actor, rel, c)
 		o.approvers(sw, c)
+		o.sim.plot(actor)
 	case v1alpha1.SwitchRollback:
 		o.rollback(rel, c)
 	case v1alpha1.SwitchRepair:

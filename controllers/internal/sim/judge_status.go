@@ -23,10 +23,10 @@ func (o *oracle) status(actor string, before, after *v1alpha1.Release) {
 	o.votesCounted(actor, before, now)
 	o.votesExplained(before, now)
 	o.halted(was, now)
+	o.landed(was, now)
 	if sw := now.Switch; sw != nil && (was.Switch == nil || was.Switch.Epoch != sw.Epoch) {
 		o.committed(actor, before, sw)
 	}
-	o.landed(was, now)
 }
 
 func conditionOf(st *v1alpha1.ReleaseStatus, kind string) *metav1.Condition {
@@ -138,18 +138,18 @@ func (o *oracle) halted(was, now *v1alpha1.ReleaseStatus) {
 
 // landed keeps the books of switches that happened or were called off.
 func (o *oracle) landed(was, now *v1alpha1.ReleaseStatus) {
-	sw := now.Switch
-	if sw == nil || o.commits[sw.Epoch] == nil {
-		return
-	}
-	c := o.commits[sw.Epoch]
-	if sw.CancelledAt != nil && !c.cancelled {
-		c.cancelled = true
+	if sw := now.Switch; sw != nil && sw.CancelledAt != nil && o.commits[sw.Epoch] != nil && !o.commits[sw.Epoch].cancelled {
+		o.commits[sw.Epoch].cancelled = true
 		o.sim.seen.add("cancellations")
 	}
-	if sw.PatchedAt == nil || c.landed {
-		return
+	for _, h := range now.History {
+		if c := o.commits[h.Epoch]; c != nil && !c.landed {
+			o.happened(c, was)
+		}
 	}
+}
+
+func (o *oracle) happened(c *commitment, was *v1alpha1.ReleaseStatus) {
 	c.landed = true
 	switch c.reason {
 	case v1alpha1.SwitchPromote:

@@ -127,7 +127,7 @@ func (o *oracle) parked(r record) {
 		return
 	}
 	for _, d := range o.sim.deployments() {
-		if n := o.endpointsOf(before.Name, d.Name); n > 0 && !labelled(d) && !o.excused(r.actor, o.foreign[before.Name], kindService) {
+		if n := o.endpointsOf(before.Name, d.Name); n > 0 && !labelled(d) && matches(before.Spec.Selector, d.Spec.Template.Labels) && !o.excused(r.actor, o.foreign[before.Name], kindService) {
 			o.sim.violate("I17", "Service %s is parked, and %d Pods of %s serve through it", before.Name, n, d.Name)
 		}
 	}

@@ -52,8 +52,39 @@ func (s *sim) people() {
 			act.do()
 		}
 	}
+	if s.against != "" || s.plotted > 0 {
+		s.carryOutPlot()
+	}
 	if s.release() == nil && s.rng.IntN(20) == 0 {
 		s.createRelease(pick(s, developers()))
+	}
+}
+
+// plot makes things happen between a decision to promote and its effect, which
+// by chance alone they rarely do.
+func (s *sim) plot(actor string) {
+	if !s.calm && s.chance(s.weather.plots) {
+		s.against, s.plotted = actor, 1+s.rng.IntN(2)
+	}
+}
+
+func (s *sim) carryOutPlot() {
+	s.plotted = max(s.plotted-1, 0)
+	switch s.rng.IntN(6) {
+	case 0, 1:
+		s.changePolicy()
+	case 2:
+		s.develop()
+	case 3:
+		s.takeover()
+	case 4:
+		s.churn()
+	case 5:
+		if rel := s.release(); rel != nil {
+			for _, slot := range slotsOf(rel) {
+				s.withdraw(userNamed(s.oracle.votes[slot].user), slot)
+			}
+		}
 	}
 }
 

@@ -36,6 +36,10 @@ type sim struct {
 	server *apiServer
 	webhook
 	operators []*operator
+	// against names the operator that a plot waits for, and plotted counts what
+	// is still to come of it.
+	against string
+	plotted int
 	// started counts the instances of the operator that there ever were.
 	started int
 

@@ -83,8 +83,8 @@ func TestSeeds(t *testing.T) {
 		}
 	})
 	fmt.Printf("seeds=%d steps=%d violations=%d\n", played, steps, violations)
-	if violations == 0 && played >= 200 {
-		seen.check(t)
+	if played >= 200 {
+		seen.check(t, played)
 	}
 }
 

@@ -21,13 +21,15 @@ type weather struct {
 	lag int
 	// People and events, for each step.
 	edit, vote, mischief, policy, intrusion, churn, jump, takeover, outage, deletion int
+	// plots is how often a promotion is disturbed after it was decided.
+	plots int
 }
 
 // newWeather is fair, or rough in one way, or in every way.
 func newWeather(rng *rand.Rand) weather {
 	w := weather{
 		steps: 260 + rng.IntN(200), guards: rng.IntN(4) > 0,
-		lag: 100, pause: 5, edit: 6 + rng.IntN(25), vote: 300, mischief: 20, policy: 3, churn: 5, jump: 2, takeover: 2, deletion: 1,
+		lag: 100, pause: 5, edit: 6 + rng.IntN(25), vote: 300, mischief: 20, policy: 3, churn: 5, jump: 2, takeover: 2, deletion: 1, plots: 50,
 	}
 	switch rng.IntN(6) {
 	case 0: // fair
@@ -35,14 +37,14 @@ func newWeather(rng *rand.Rand) weather {
 	case 1: // crashes
 		w.crash, w.timeout, w.takeover = 40, 30, 15
 	case 2: // leaders that sleep
-		w.pause, w.takeover, w.lag = 90, 25, 400
+		w.pause, w.takeover, w.lag, w.plots = 90, 25, 400, 400
 	case 3: // people
-		w.mischief, w.policy, w.edit, w.intrusion = 150, 25, 30, 15
+		w.mischief, w.policy, w.edit, w.intrusion, w.plots = 150, 25, 30, 15, 400
 	case 4: // the cluster
 		w.churn, w.jump, w.outage, w.intrusion, w.conflict, w.serverError = 40, 10, 4, 10, 30, 30
 	case 5: // all of it
 		w.crash, w.timeout, w.conflict, w.serverError = 12, 12, 12, 12
-		w.pause, w.takeover, w.lag = 40, 12, 250
+		w.pause, w.takeover, w.lag, w.plots = 40, 12, 250, 300
 		w.mischief, w.policy, w.intrusion, w.churn, w.jump, w.outage, w.deletion = 70, 12, 8, 12, 5, 2, 2
 	}
 	return w
