@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 func (o *oracle) observeDeployment(r record) {
@@ -58,7 +59,9 @@ func (o *oracle) use(d *appsv1.Deployment, r record) (by string, foreign int64) 
 		if svc == nil || !o.led(svc) {
 			continue
 		}
-		if matches(svc.Spec.Selector, d.Spec.Template.Labels) {
+		// A selector that says no colour uses what is there only.
+		exact := svc.Spec.Selector[v1alpha1.ColourLabel] != ""
+		if matches(svc.Spec.Selector, d.Spec.Template.Labels) && (exact || d.Status.ReadyReplicas > 0) {
 			return fmt.Sprintf("Service %s selects", name), o.foreign[name]
 		}
 		if o.endpointsOf(name, d.Name) > 0 {
@@ -74,13 +77,16 @@ func (o *oracle) led(svc *corev1.Service) bool {
 	return labelled(svc) || rel != nil && names(rel, svc.Name)
 }
 
+// endpointsOf counts those of a Service that are Pods of a Deployment and still
+// there.
 func (o *oracle) endpointsOf(service, deployment string) (n int) {
 	for _, slice := range live[*discoveryv1.EndpointSlice](o.sim, kindSlice, nil) {
 		if slice.Labels[discoveryv1.LabelServiceName] != service {
 			continue
 		}
 		for _, ep := range slice.Endpoints {
-			if *ep.Conditions.Ready && strings.HasPrefix(ep.TargetRef.Name, deployment+"-") {
+			pod := key{kindPod, types.NamespacedName{Namespace: namespace, Name: ep.TargetRef.Name}}
+			if *ep.Conditions.Ready && strings.HasPrefix(ep.TargetRef.Name, deployment+"-") && o.sim.server.get(pod) != nil {
 				n++
 			}
 		}

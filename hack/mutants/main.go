@@ -1,0 +1,62 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command mutants takes guards out of the code, one at a time, and tells whether
+// a test notices. A test that cannot fail proves nothing.
+//
+//	go run ./hack/mutants -set sim
+//
+// The work tree is not touched: the compiler is shown the changed files in place
+// of the real ones. A guard whose text is not found exactly once is an error.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+)
+
+func main() {
+	sets := map[string]func() []guard{"sim": simGuards}
+	set := flag.String("set", "sim", "which guards: "+strings.Join(slices.Sorted(maps.Keys(sets)), ", "))
+	only := flag.String("only", "", "only guards with this in their name")
+	verbose := flag.Bool("v", false, "show the output of the tests that notice nothing")
+	flag.Parse()
+	guards, known := sets[*set]
+	if !known {
+		fmt.Fprintf(os.Stderr, "there is no set %q\n", *set)
+		os.Exit(2)
+	}
+	if !run(guards(), *only, *verbose) {
+		os.Exit(1)
+	}
+}
+
+// run tries all guards, and tells whether each is held by a test.
+func run(guards []guard, only string, verbose bool) bool {
+	tried, killed := 0, 0
+	for _, g := range guards {
+		if !strings.Contains(g.name, only) {
+			continue
+		}
+		tried++
+		by, output, err := g.try()
+		switch {
+		case err != nil:
+			fmt.Printf("%-28s %-9s BROKEN: %v\n", g.name, g.invariant, err)
+		case by == "":
+			fmt.Printf("%-28s %-9s SURVIVED\n", g.name, g.invariant)
+			if verbose {
+				fmt.Println(output)
+			}
+		default:
+			killed++
+			fmt.Printf("%-28s %-9s killed: %s\n", g.name, g.invariant, by)
+		}
+	}
+	fmt.Printf("mutants=%d killed=%d survived=%d\n", tried, killed, tried-killed)
+	return tried == killed && tried > 0
+}

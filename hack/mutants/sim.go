@@ -1,0 +1,66 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import "regexp"
+
+// violated is how the simulation says what it found.
+var violated = regexp.MustCompile(`(seed \d+, step \d+: [A-Za-z0-9 ]+ violated: [^\n]{0,90})`)
+
+const (
+	candidate  = "controllers/rollout/candidate.go"
+	gate       = "controllers/rollout/gate.go"
+	switching  = "controllers/rollout/switch.go"
+	deleting   = "controllers/rollout/delete.go"
+	reconciler = "controllers/reconciler.go"
+	traffic    = "controllers/act/traffic.go"
+	votes      = "controllers/receipt/votes.go"
+)
+
+// simGuards are those that the simulation holds.
+func simGuards() []guard {
+	one := func(name, invariant, file, text, by string) guard {
+		return guard{name: name, invariant: invariant, edits: []edit{{file, text, by}}}
+	}
+	guards := []guard{
+		one("quorum", "I1", gate, "case p.verdict.Outcome != approval.Approved:", "case false && p.verdict.Outcome != approval.Approved:"),
+		one("policies live", "I14", traffic, "if s.Policies != nil {", "if s.Policies != nil && rel == nil {"),
+		one("policies compared", "I1", "controllers/act/act.go", "!reflect.DeepEqual(live, judged)", "reflect.DeepEqual(live, nil)"),
+		one("in use, prepare", "I2", candidate, "len(p.blockers) == 0 && !p.snap.InUse(c.Colour)", "len(p.blockers) == 0"),
+		one("in use, delete", "I17", deleting, "case p.snap.InUse(c) || p.st.Active != nil && p.st.Active.Colour == c:", "case p.snap.InUse(c) && p.st.Active == nil:"),
+		one("left serving", "I17", "controllers/rollout/faults.go", `case svc.Colour != "" && p.servedRightly(svc.Colour), !caught`, "case !caught"),
+		one("former kept", "I3", candidate, "p.fenced() && !p.observing() &&", "p.fenced() &&"),
+		one("selector replaced", "I4", traffic, "s.Selector[k] = nil", "_ = k"),
+		one("epoch grows", "I5", switching, "return last + 1", "return max(last, 1)"),
+		one("authors", "I6", gate, "Digest: c.Digest, Authors: c.Authors,", `Digest: c.Digest, Authors: []string{"nobody"},`),
+		one("receipt of digest", "I6", votes, "case got.Digest != digest || annotation.Value != value:", "case got.Digest == \"\":"),
+		one("receipt of slot", "I6", votes, "case got.Slot != slot:", "case got.Slot == \"\":"),
+		one("signature", "I6", "controllers/receipt/sign.go", "|| !ed25519.Verify(ed25519.PublicKey(k), data, sig)", ""),
+		one("commit fenced", "I7", reconciler, "client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})", "client.MergeFrom(base)"),
+		one("checks passed", "I8", gate, "case c.TestedAt == nil:", "case c.TestedAt == nil && c.Digest == \"\":"),
+		one("journal resumes", "I10", switching, "	default:\n		p.shift(sw)\n", "	default:\n"),
+		one("one rollback", "I11", "controllers/rollout/watch.go", "if !p.observing() || p.inRollback() {", "if !p.observing() {"),
+		one("repair", "I12", "controllers/rollout/decide.go", "	p.repair()\n", ""),
+		one("candidate stays", "I13", candidate, "if c == nil || c.Revision != p.snap.Revision {", "if c == nil || c.Digest != \"\" {"),
+		one("votes explained", "I16", gate, "		for _, v := range p.snap.Votes {\n			p.explain(", "		for _, v := range p.snap.Votes[:0] {\n			p.explain("),
+		one("called off", "liveness", switching, `p.calledOff(sw) != "":`, `p.calledOff(sw) == "never":`),
+		one("surrender fenced", "I2", traffic, "	p.Metadata.ResourceVersion = s.ResourceVersion\n", ""),
+		{name: "intent first", invariant: "I9", edits: []edit{{reconciler,
+			"	if err := r.commit(ctx, rel, decision); err != nil {\n",
+			"	early := act.Actor{Client: r.Client, Live: r.Live}\n	if err := early.Carry(ctx, rel, decision.Actions); err != nil {\n		return r.refused(err)\n	}\n	if err := r.commit(ctx, rel, decision); err != nil {\n"}}},
+		{name: "fence", invariant: "I1", edits: []edit{
+			{switching, "	if len(f.Services) > 0 {\n		p.do(f)\n	}\n", "	_ = f\n"},
+			{switching, "if svc := &p.snap.Services[i]; p.usable(svc) && svc.Epoch < sw.Epoch {\n			return false\n", "if svc := &p.snap.Services[i]; p.usable(svc) && svc.Epoch < 0 {\n			return false\n"},
+		}},
+		{name: "people do not expire", invariant: "I15", edits: []edit{
+			{candidate, "c.Halted != nil || c.TestedAt != nil || c.ProgressSince == nil", "c.Halted != nil || c.ProgressSince == nil"},
+			{candidate, "c.TestedAt, c.ProgressSince = p.nowPtr(), nil", "c.TestedAt = p.nowPtr()"},
+		}},
+	}
+	for i := range guards {
+		guards[i].notices = violated
+		guards[i].test = []string{"./controllers/internal/sim", "-run", "TestSeeds", "-args", "-seeds=400", "-stop"}
+	}
+	return guards
+}
