@@ -38,6 +38,7 @@ func endpointsStage(t *testing.T) *stage {
 	s.put(t, "operator", returned)
 	all(drop("metadata.labels"), drop("metadata.annotations"))(returned)
 	s.put(t, "operator", returned)
+	s.saysSoon(t, attempt{what: "a slice", who: "dev", create: sliceText("made", "dropped")}, "which carries the traffic of Release")
 	return s
 }
 

@@ -77,13 +77,37 @@ func TestWithoutWebhook(t *testing.T) {
 		}
 		s.awaitIgnored(t, "alice")
 	})
-	t.Run("an edit with a record made up is not promoted", func(t *testing.T) {
-		s.mustApply(t, "dana", s.manifest(t, "v2", stamp(email("dana"), email("dev"))))
-		s.await(t, "it is held", func(r *v1alpha1.Release) bool {
-			return r.Status.ObservedGeneration == r.Generation && strings.Contains(standing(r), "receipt")
+}
+
+// TestAuthorsMadeUp: content whose authors nobody signed is promoted by no votes,
+// or its author could be among those who approve.
+func TestAuthorsMadeUp(t *testing.T) {
+	s := openShop(t)
+	s.mustApply(t, "dev", s.manifest(t, "v1"))
+	before := s.awaitTested(t)
+	t.Run("while the webhook is away", func(t *testing.T) {
+		s.withoutWebhook(t)
+		eventually(t, "the webhook is no longer called", func() string {
+			return text(s.apply(t, "dana", s.manifest(t, "v2", stamp(email("dana"), email("dev")))))
 		})
-		s.neverSwitches(t)
 	})
+	digest := s.awaitTested(t)
+	if digest == before {
+		t.Fatal("the content is the same")
+	}
+	for _, who := range []string{"alice", "bob"} {
+		eventually(t, who+" hears from the webhook", func() string {
+			err := s.vote(t, who, who, digest)
+			if err == nil || strings.Contains(err.Error(), "admission webhook") {
+				return ""
+			}
+			return err.Error()
+		})
+	}
+	s.neverSwitches(t)
+	if got := s.release(t); got.Status.Active != nil {
+		t.Errorf("it was promoted: %s", standing(got))
+	}
 }
 
 // annotations are what a change makes of no annotations at all.

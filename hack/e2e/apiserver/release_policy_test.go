@@ -4,8 +4,6 @@
 package apiserver
 
 import (
-	"strconv"
-	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -44,6 +42,7 @@ spec:
 	s.put(t, "dev", o)
 	s.alter(t, "dana", "releases/shop", all(image("v2"), stamp(email("dana"), email("dev"))))
 	s.alter(t, "operator", "releases/shop/status", all(candidate(digestOne), set("status.candidate.observedGeneration", int64(2))))
+	s.saysSoon(t, authorsRules()[0].refused[2], authorsRules()[0].says)
 	return s
 }
 
@@ -108,19 +107,6 @@ func (s *stage) withoutApprovalPolicies(t *testing.T) {
 		s.delete(t, o)
 		t.Cleanup(func() { s.install(t, []*unstructured.Unstructured{o}) })
 	}
-}
-
-// saysSoon waits for the refusal; empty for the admission. The API server reads
-// parameters of policies from a cache.
-func (s *stage) saysSoon(t *testing.T, a attempt, says string) {
-	t.Helper()
-	eventually(t, "the answer is "+strconv.Quote(says), func() string {
-		err, _ := s.try(t, s.actors[a.who], a, "merge patch")
-		if (err == nil) == (says == "") && strings.Contains(text(err), says) {
-			return ""
-		}
-		return "it is " + strconv.Quote(text(err))
-	})
 }
 
 func statusStage(t *testing.T) *stage {

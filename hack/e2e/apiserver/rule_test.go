@@ -6,6 +6,7 @@ package apiserver
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -147,6 +148,19 @@ func unchanged(have, got *unstructured.Unstructured) bool {
 		}
 	}
 	return reflect.DeepEqual(have.Object, got.Object)
+}
+
+// saysSoon waits for the refusal; empty for the admission. The API server reads
+// parameters of policies from a cache.
+func (s *stage) saysSoon(t *testing.T, a attempt, says string) {
+	t.Helper()
+	eventually(t, "the answer is "+strconv.Quote(says), func() string {
+		err, _ := s.try(t, s.actors[a.who], a, a.verbs()[0])
+		if (err == nil) == (says == "") && strings.Contains(text(err), says) {
+			return ""
+		}
+		return "it is " + strconv.Quote(text(err))
+	})
 }
 
 // get reads an object of the stage as admin.

@@ -71,27 +71,68 @@ func (w *warnings) all() []string {
 	return slices.Clone(w.texts)
 }
 
-// TestPoliciesTypeCheck reads what Kubernetes found in the expressions, such as
-// a field that the kind does not have.
+// TestPoliciesTypeCheck reads what Kubernetes finds in the expressions, such as
+// a field that the kind does not have. It looks only at policies that name
+// versions, so copies are checked that do, and that are bound to nothing.
 func TestPoliciesTypeCheck(t *testing.T) {
 	w := whole.start(t)
-	for _, o := range manifests(t, "policy") {
+	for _, o := range append(manifests(t, "policy"), wrongPolicy()) {
 		if o.GetKind() != "ValidatingAdmissionPolicy" {
 			continue
 		}
-		eventually(t, o.GetName()+" is checked", func() string {
-			got, err := w.admin.of(o).Get(within(t), o.GetName(), metav1.GetOptions{})
-			if err != nil {
-				return err.Error()
+		named := o.DeepCopy()
+		named.SetName("typed." + o.GetName())
+		nameVersions(t, named)
+		w.install(t, []*unstructured.Unstructured{named})
+		found := w.typeCheck(t, named)
+		w.delete(t, named)
+		if o.GetName() == "wrong" {
+			if len(found) == 0 {
+				t.Error("a wrong field is not found, so this test proves nothing")
 			}
-			if seen, _, _ := unstructured.NestedInt64(got.Object, "status", "observedGeneration"); seen != got.GetGeneration() {
-				return "its status is of an earlier generation"
-			}
-			found, _, _ := unstructured.NestedSlice(got.Object, "status", "typeChecking", "expressionWarnings")
-			for _, warning := range found {
-				t.Errorf("%s: %v", o.GetName(), warning)
-			}
-			return ""
-		})
+			continue
+		}
+		for _, warning := range found {
+			t.Errorf("%s: %v", o.GetName(), warning)
+		}
 	}
+}
+
+func wrongPolicy() *unstructured.Unstructured {
+	wrong := canary("wrong")[0]
+	set("spec.validations", []any{map[string]any{"expression": "object.date == 'x'"}})(wrong)
+	return wrong
+}
+
+func nameVersions(t *testing.T, policy *unstructured.Unstructured) {
+	t.Helper()
+	rules, _, err := unstructured.NestedSlice(policy.Object, "spec", "matchConstraints", "resourceRules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rules {
+		rule := r.(map[string]any)
+		rule["apiVersions"] = []any{"v1"}
+		if rule["apiGroups"].([]any)[0] == "countersign.dev" {
+			rule["apiVersions"] = []any{"v1alpha1"}
+		}
+	}
+	set("spec.matchConstraints.resourceRules", rules)(policy)
+}
+
+// typeCheck waits for the findings of the controller that checks policies.
+func (w *world) typeCheck(t *testing.T, o *unstructured.Unstructured) (found []any) {
+	t.Helper()
+	eventually(t, o.GetName()+" is checked", func() string {
+		got, err := w.admin.of(o).Get(within(t), o.GetName(), metav1.GetOptions{})
+		if err != nil {
+			return err.Error()
+		}
+		if seen, _, _ := unstructured.NestedInt64(got.Object, "status", "observedGeneration"); seen != got.GetGeneration() {
+			return "its status is of an earlier generation"
+		}
+		found, _, _ = unstructured.NestedSlice(got.Object, "status", "typeChecking", "expressionWarnings")
+		return ""
+	})
+	return found
 }

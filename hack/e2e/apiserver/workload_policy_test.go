@@ -67,6 +67,7 @@ func workloadStage(t *testing.T) *stage {
 	s.put(t, "operator", object(t, workloadText("Deployment", "orphan", "{team: shop}", "{countersign.dev/release: gone, countersign.dev/colour: blue}")))
 	s.put(t, "dev", object(t, workloadText("Deployment", "foreign", "{team: shop}", "{app: foreign}")))
 	s.put(t, "dev", object(t, podText("foreign", "{app: foreign}", "")))
+	s.saysSoon(t, attempt{what: "to scale", who: "dev", on: "deployments/shop-blue/scale", change: set("spec.replicas", int64(3))}, " cannot scale ")
 	return s
 }
 

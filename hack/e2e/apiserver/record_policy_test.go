@@ -1,0 +1,49 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+// recordRules are about who is on record as an author.
+func recordRules() []rule {
+	dev, dana, mallory, alice := email("dev"), email("dana"), email("mallory"), email("alice")
+	return []rule{{
+		says: " and is not recorded as its author",
+		refused: []attempt{
+			{what: "content without a stamp", who: "dana", on: "releases/shop", change: image("v2")},
+			{what: "the author before is left out", who: "dana", on: "releases/shop", change: all(image("v2"), stamp(dana))},
+			{what: "somebody else is named too", who: "mallory", on: "releases/shop", change: all(image("v2"), stamp(alice, dev, mallory))},
+			{what: "somebody else is named instead", who: "mallory", on: "releases/shop", change: all(image("v2"), stamp(dana, dev))},
+			{what: "no list of names", who: "dev", on: "releases/shop", change: all(image("v2"), annotate("countersign.dev/authors", dev))},
+			{what: "created without a stamp", who: "dev", create: releaseText("brought")},
+			{what: "other Services", who: "dana", on: "releases/shop", change: set("spec.services", []any{map[string]any{"name": "other"}})},
+			{what: "added approval taken away or added", who: "dana", on: "releases/shop", change: set("spec.approval", map[string]any{
+				"rules": []any{map[string]any{"name": "x", "count": int64(1), "users": []any{"x"}}}})},
+			{what: "other checks", who: "dana", on: "releases/shop", change: set("spec.checks", map[string]any{
+				"afterSwitch": []any{map[string]any{"name": "live", "http": map[string]any{"port": int64(80)}}}})},
+			{what: "other minReadySeconds", who: "dana", on: "releases/shop", change: set("spec.minReadySeconds", int64(5))},
+			{what: "other observeSeconds", who: "dana", on: "releases/shop", change: set("spec.observeSeconds", int64(5))},
+			{what: "other keepIdleSeconds", who: "dana", on: "releases/shop", change: set("spec.keepIdleSeconds", int64(5))},
+			{what: "other progressDeadlineSeconds", who: "dana", on: "releases/shop", change: set("spec.progressDeadlineSeconds", int64(50))},
+			{what: "other readinessGraceSeconds", who: "dana", on: "releases/shop", change: set("spec.readinessGraceSeconds", int64(5))},
+		},
+		admitted: []attempt{
+			{what: "the editor joins", who: "dana", on: "releases/shop", change: all(image("v2"), stamp(dana, dev))},
+			{what: "a list begins anew when all is promoted", who: "dana", on: "releases/calm", change: all(image("v2"), stamp(dana))},
+			{what: "paused is not content", who: "dana", on: "releases/shop", change: set("spec.paused", true)},
+		},
+	}, {
+		says: "the list of authors of Release ",
+		refused: []attempt{{what: "a list without a receipt", who: "dana", on: "releases/shop",
+			change: all(image("v2"), stamp(dana, dev), annotate("receipts.countersign.dev/authors", ""))}},
+		admitted: []attempt{{what: "a list with one", who: "dana", on: "releases/shop", change: all(image("v2"), stamp(dana, dev))}},
+	}, {
+		says: "the list of authors and its receipt are written by admission only",
+		refused: []attempt{
+			{what: "the list is emptied", who: "dev", on: "releases/shop", change: annotate("countersign.dev/authors", "")},
+			{what: "the list is changed", who: "dev", on: "releases/shop", change: annotate("countersign.dev/authors", `["`+dana+`"]`)},
+			{what: "the receipt is changed", who: "dev", on: "releases/shop", change: annotate("receipts.countersign.dev/authors", "v1 x")},
+			{what: "by the operator", who: "operator", on: "releases/shop", change: annotate("countersign.dev/authors", `["`+dana+`"]`)},
+		},
+		admitted: []attempt{{what: "another annotation", who: "dev", on: "releases/shop", change: annotate("example.com/team", "till")}},
+	}}
+}
