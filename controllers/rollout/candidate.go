@@ -60,9 +60,6 @@ func (p *plan) refreshDigest(c *v1alpha1.CandidateStatus) {
 	}
 	d, err := p.contentDigest(c.Sequence, w)
 	if err == nil && c.Digest != "" && d != c.Digest {
-		if !p.fenced() {
-			return // the one that was called off may not happen under another name
-		}
 		p.st.Sequence++
 		c.Sequence, c.ReadyAt, c.TestedAt = p.st.Sequence, nil, nil
 		d, err = p.contentDigest(c.Sequence, w)

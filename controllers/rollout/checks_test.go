@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/rollout"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -28,6 +29,16 @@ func TestChecks(t *testing.T) {
 			if r.Stage != v1alpha1.StageBeforeSwitch || r.Digest != w.rel.Status.Candidate.Digest || len(r.Targets) != 3 ||
 				r.Targets[0].Pod != "shop-green-0" || r.Targets[0].Port != 8080 {
 				t.Errorf("it runs %+v", r)
+			}
+		},
+		"only Pods that are ready, stay and have an address are asked": func(t *testing.T) {
+			w := secondObserved(t, withChecks)
+			s := w.snapshot()
+			s.Green.Pods[0].Terminating, s.Green.Pods[1].IP = true, ""
+			s.Green.Pods = append(s.Green.Pods, s.Green.Pods[2], s.Green.Pods[2])
+			s.Green.Pods[3].Ready, s.Green.Pods[4].Revision = false, "older"
+			if c := rollout.Decide(s).Checks; len(c) != 1 || len(c[0].Targets) != 1 || c[0].Targets[0].Pod != "shop-green-2" {
+				t.Errorf("these run: %+v", c)
 			}
 		},
 		"one that fails halts": func(t *testing.T) {

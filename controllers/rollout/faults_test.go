@@ -153,6 +153,15 @@ func TestDrift(t *testing.T) {
 			w.run()
 			w.wantsActions("Materialise green 3", "PointPreview shop-preview green")
 		},
+		"the one that serves is waited for, too": func(t *testing.T) {
+			w := serving(t)
+			w.colours[blue].exists, w.colours[blue].leaving = false, true
+			w.run()
+			w.wantsActions()
+			w.colours[blue] = &colour{}
+			w.run()
+			w.wantsActions("Materialise blue 3")
+		},
 		"the digest without a cluster id": func(t *testing.T) {
 			w := newWorld(t)
 			w.rel.UID = ""
@@ -181,6 +190,26 @@ func TestPause(t *testing.T) {
 
 func TestRetire(t *testing.T) {
 	scenarios(t, map[string]func(*testing.T){
+		"D09 not while a Service that is not ours to write leads there": func(t *testing.T) {
+			w := serving(t, withTwoServices)
+			w.release("v2")
+			w.pass(700 * time.Second)
+			w.services["admin"].selector, w.services["admin"].unsupported = ours("blue"), "is headless"
+			w.pass(2 * time.Hour)
+			w.wantsReplicas(blue, 3)
+		},
+		"not while it is being gone back to": func(t *testing.T) {
+			w := secondObserved(t)
+			w.pass(600 * time.Second)
+			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Template = template("v3"); s.Paused = true })
+			w.colours[green], w.writes = &colour{}, 0
+			for range 3 {
+				w.step()
+				w.now = w.now.Add(2 * time.Hour)
+			}
+			w.wants(v1alpha1.PhaseRollingBack)
+			w.wantsReplicas(blue, 3)
+		},
 		"the former colour is kept as long as approved": func(t *testing.T) {
 			w := secondObserved(t)
 			w.respec(func(s *v1alpha1.ReleaseSpec) { s.KeepIdleSeconds = ptr(int32(0)) }) // of the next content

@@ -144,6 +144,18 @@ func TestVotes(t *testing.T) {
 			w.run()
 			w.wantsTraffic(green)
 		},
+		"a policy that changes has the checks run again": func(t *testing.T) {
+			w := serving(t, withChecks)
+			w.edit("v2")
+			w.run()
+			w.policies[0].ValidFor *= 2
+			w.outcomes["smoke"] = v1alpha1.CheckRunning
+			w.run()
+			w.wants(v1alpha1.PhaseTesting)
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic(blue)
+		},
 		"ports that change while votes are open make them void": func(t *testing.T) {
 			w := serving(t)
 			w.edit("v2")

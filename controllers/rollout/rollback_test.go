@@ -59,6 +59,27 @@ func TestRollback(t *testing.T) {
 			w.wants(v1alpha1.PhaseObserving)
 			w.wantsTraffic(green)
 		},
+		"Pods missing when the observation would end": func(t *testing.T) {
+			w := secondObserved(t)
+			w.pass(595 * time.Second)
+			w.colours[green].missing = 1
+			w.run()
+			w.pass(10 * time.Second)
+			w.wants(v1alpha1.PhaseObserving)
+			w.pass(5 * time.Second)
+			w.wantsTraffic(blue)
+		},
+		"what failed before a restart has failed": func(t *testing.T) {
+			w := secondObserved(t, withChecks)
+			w.colours[blue].missing, w.outcomes["live"] = 3, v1alpha1.CheckFailed
+			w.run()
+			w.wantsTraffic(green)
+			w.outcomes["live"] = v1alpha1.CheckRunning
+			w.run()
+			w.colours[blue].missing = 0
+			w.run()
+			w.wantsTraffic(blue)
+		},
 		"it asks nobody and waits for nothing": func(t *testing.T) {
 			w := secondObserved(t)
 			w.policies, w.votes = nil, nil
@@ -204,8 +225,11 @@ func TestRollback(t *testing.T) {
 			w.run()
 			w.wants(v1alpha1.PhaseRollingBack)
 			w.colours[blue].missing, w.lag = 3, false
+			w.edit("v3")
 			w.run()
-			w.release("v3")
+			w.wants(v1alpha1.PhaseAwaitingApproval)
+			w.approve("bob")
+			w.run()
 			w.wantsTraffic(green)
 			w.wants(v1alpha1.PhaseObserving)
 		},
@@ -215,6 +239,8 @@ func TestRollback(t *testing.T) {
 			w.writes = 0
 			w.step()
 			w.colours[green].missing = 3
+			w.step()
+			w.wants(v1alpha1.PhaseRollingBack)
 			w.writes = 9
 			w.run()
 			w.wantsTraffic(blue)

@@ -94,6 +94,17 @@ func TestCallingOff(t *testing.T) {
 			w.wantsActions("Shift green epoch 3")
 			w.wantsTraffic(green)
 		},
+		"without any Service nothing has arrived": func(t *testing.T) {
+			w := decided(t)
+			delete(w.services, "shop")
+			w.step()
+			if a := w.rel.Status.Active; a.Colour != blue || w.rel.Status.Switch.PatchedAt != nil {
+				t.Errorf("active is %+v", a)
+			}
+			w.addService("shop")
+			w.run()
+			w.wantsTraffic(green)
+		},
 		"once a Service is led there, it is brought to its end": func(t *testing.T) {
 			w := halfSwitched(t)
 			w.policies[0].ValidFor *= 2
@@ -222,6 +233,15 @@ func TestRepair(t *testing.T) {
 			w.approve("bob")
 			w.run()
 			w.wantsTraffic(green)
+		},
+		"a label that was taken off": func(t *testing.T) {
+			w := serving(t)
+			w.touch(&w.services["shop"].version, func() { w.services["shop"].owner = "" })
+			w.run()
+			w.wantsActions("Shift blue epoch 2")
+			if o := w.services["shop"].owner; o != "shop" {
+				t.Errorf("it belongs to %q", o)
+			}
 		},
 		"a paused Release repairs": func(t *testing.T) {
 			w := serving(t)

@@ -41,6 +41,26 @@ func totality(t *rapid.T) {
 	}
 }
 
+// Records that contradict each other, which random ones seldom hit.
+func TestSenselessRecords(t *testing.T) {
+	w := decided(t)
+	for _, reason := range []v1alpha1.SwitchReason{v1alpha1.SwitchPromote, v1alpha1.SwitchRollback, v1alpha1.SwitchRepair, "x"} {
+		for _, strip := range []func(*v1alpha1.ReleaseStatus){
+			func(st *v1alpha1.ReleaseStatus) { st.Active = nil },
+			func(st *v1alpha1.ReleaseStatus) { st.Candidate = nil },
+			func(st *v1alpha1.ReleaseStatus) { st.Active, st.Candidate, st.Former = nil, nil, nil },
+		} {
+			for _, leads := range []v1alpha1.Colour{blue, green, ""} {
+				s := w.snapshot()
+				strip(&s.Release.Status)
+				s.Release.Status.Switch.Reason, s.Release.Status.Switch.Message = reason, "as told"
+				s.Services[0].Colour, s.Services[0].Epoch = leads, 2
+				lint(t, rollout.Decide(s))
+			}
+		}
+	}
+}
+
 func maybe[T any](t *rapid.T, what string, v func(*rapid.T) T) *T {
 	if rapid.Bool().Draw(t, "has "+what) {
 		return ptr(v(t))
