@@ -313,6 +313,24 @@ func TestDeclaredBeforeStart(t *testing.T) {
 	})
 }
 
+// The manager waits for what it started, and so does the Prober.
+func TestItEndsWithItsLoops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewProber(func(types.NamespacedName) {})
+		p.ask = func(context.Context, Target, v1alpha1.HTTPCheck, time.Duration) error {
+			time.Sleep(3 * time.Second)
+			return nil
+		}
+		p.Sync(shop, []Run{run(since, "d1", "a")})
+		begun := time.Now()
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if err := p.Start(ctx); err != nil || time.Since(begun) != 3*time.Second {
+			t.Errorf("it ends with %v after %s", err, time.Since(begun))
+		}
+	})
+}
+
 func TestMessagesDoNotCountOn(t *testing.T) {
 	inBubble(t, func(b *bench) {
 		b.tell("a", true)

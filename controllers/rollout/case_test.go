@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
@@ -293,10 +292,4 @@ func (m *colour) ready() int32 {
 		return 0
 	}
 	return max(0, m.replicas-m.missing)
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	coverage.report(&code)
-	exit(code)
 }

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -27,7 +28,11 @@ type covered struct {
 
 var coverage = covered{reasons: map[string]bool{}, notices: map[string]bool{}}
 
-var exit = os.Exit
+func TestMain(m *testing.M) {
+	code := m.Run()
+	coverage.report(&code)
+	os.Exit(code)
+}
 
 func (c *covered) condition(of metav1.Condition) {
 	c.mu.Lock()
