@@ -201,7 +201,8 @@ func TestRetire(t *testing.T) {
 		"not while it is being gone back to": func(t *testing.T) {
 			w := secondObserved(t)
 			w.pass(600 * time.Second)
-			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Template = template("v3"); s.Paused = true })
+			w.edit("v3")
+			w.problems = []string{"spec.x is wrong; mend it"} // so that there is no candidate
 			w.colours[green], w.writes = &colour{}, 0
 			for range 3 {
 				w.step()

@@ -48,7 +48,7 @@ func told(t *testing.T, before, after v1alpha1.ReleaseStatus, notices ...rollout
 func TestEvents(t *testing.T) {
 	said := told(t, v1alpha1.ReleaseStatus{}, v1alpha1.ReleaseStatus{},
 		rollout.Notice{Reason: rollout.NoticeTrafficSwitched, Message: "100% of it"},
-		rollout.Notice{Reason: rollout.NoticeRolledBack, Message: strings.Repeat("é", 1000), Warning: true})
+		rollout.Notice{Reason: rollout.NoticeRolledBack, Message: "x" + strings.Repeat("é", 1000), Warning: true})
 	if len(said) != 2 || said[0] != "Normal TrafficSwitched 100% of it" {
 		t.Fatalf("it said %q", said)
 	}
