@@ -13,6 +13,7 @@ func (o *oracle) committed(actor string, rel *v1alpha1.Release, sw *v1alpha1.Swi
 	if o.commits[sw.Epoch] != nil {
 		o.sim.violate("I5", "epoch %d is used twice", sw.Epoch)
 	}
+	o.goesOn()
 	c := o.commitment(rel, sw)
 	o.commits[sw.Epoch] = c
 	switch sw.Reason {

@@ -58,7 +58,7 @@ func (o *oracle) moved(r record) {
 		o.sim.violate("I9", "Service %s leads to %s in epoch %d, which was never committed", after.Name, colour, epoch)
 	case string(c.to.Colour) != colour:
 		o.sim.violate("I1", "Service %s leads to %s in epoch %d, which is for %s", after.Name, colour, epoch, c.to.Colour)
-	case c.cancelled:
+	case c.cancelled && r.version > o.fencedAt(c):
 		o.sim.violate("I1", "Service %s leads to %s in epoch %d, which was called off", after.Name, colour, epoch)
 	}
 	for later, other := range o.commits {
@@ -76,6 +76,25 @@ func (o *oracle) moved(r record) {
 		o.gate(r.actor, c)
 	}
 	c.moved = true
+}
+
+// fencedAt is when the first step was made after a switch was called off: from
+// then on it must not happen any more. Until then another process may still
+// carry it out, and whoever called it off has to wait.
+func (o *oracle) fencedAt(c *commitment) int64 {
+	if c.goneOn == 0 {
+		return o.sim.server.version
+	}
+	return c.goneOn
+}
+
+// goesOn notes that a process takes a step of another kind.
+func (o *oracle) goesOn() {
+	for _, c := range o.commits {
+		if c.cancelled && c.goneOn == 0 {
+			c.goneOn = o.sim.server.version
+		}
+	}
 }
 
 // gate: the policies as they were read just before traffic moved are satisfied.

@@ -27,6 +27,9 @@ func (o *oracle) observeDeployment(r record) {
 	}
 	was := r.before.(*appsv1.Deployment)
 	harm := harmOf(was, r)
+	if harm == changeOfTemplate {
+		o.goesOn()
+	}
 	if harm == "" {
 		return
 	}
@@ -36,6 +39,8 @@ func (o *oracle) observeDeployment(r record) {
 	o.keptForGoingBack(was, harm)
 }
 
+const changeOfTemplate = "change of the template"
+
 // harmOf says what a write takes from those who are served by a Deployment.
 func harmOf(was *appsv1.Deployment, r record) string {
 	if r.after == nil {
@@ -44,7 +49,7 @@ func harmOf(was *appsv1.Deployment, r record) string {
 	now := r.after.(*appsv1.Deployment)
 	switch {
 	case !equality.Semantic.DeepEqual(was.Spec.Template, now.Spec.Template):
-		return "change of the template"
+		return changeOfTemplate
 	case *now.Spec.Replicas == 0 && *was.Spec.Replicas > 0:
 		return "scaling to zero"
 	}

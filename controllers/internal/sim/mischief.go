@@ -170,8 +170,11 @@ func (s *sim) tamperWithDeployment() {
 	if len(all) == 0 {
 		return
 	}
-	n := s.rng.IntN(3)
-	inStorage(s, keyOf(pick(s, all)), func(d *appsv1.Deployment) {
+	n, target := s.rng.IntN(3), pick(s, all)
+	if n != 1 && s.undigested(target) {
+		return
+	}
+	inStorage(s, keyOf(target), func(d *appsv1.Deployment) {
 		switch n {
 		case 0:
 			d.Spec.Template.Spec.Containers[0].Image = s.newImage(good)
@@ -181,6 +184,15 @@ func (s *sim) tamperWithDeployment() {
 			d.Spec.Template.Spec.Containers[0].Args = []string{"--debug"}
 		}
 	})
+}
+
+// undigested tells whether a Deployment holds a candidate whose digest is not
+// taken yet. A change past the guards in that moment becomes part of what the
+// digest is of, and so of what people vote on: a known limit.
+func (s *sim) undigested(d *appsv1.Deployment) bool {
+	rel := s.release()
+	c := rel != nil && rel.Status.Candidate != nil
+	return c && rel.Status.Candidate.TemplateHash == "" && d.Name == releaseName+"-"+string(rel.Status.Candidate.Colour)
 }
 
 func (s *sim) deleteDeployment() {

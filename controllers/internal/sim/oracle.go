@@ -72,6 +72,8 @@ type commitment struct {
 	moved     bool
 	landed    bool
 	cancelled bool
+	// goneOn is the version of the first step after it was called off.
+	goneOn int64
 }
 
 type move struct {
