@@ -235,20 +235,6 @@ func TestPreview(t *testing.T) {
 	}
 }
 
-// The cache has the slices of Services that were claimed only.
-func TestUnclaimedServicesAreReadLive(t *testing.T) {
-	unclaimed := service("shop", func(s *corev1.Service) { delete(s.Labels, v1alpha1.ReleaseLabel) })
-	cache, live := newReader(t, unclaimed), newReader(t, unclaimed, endpoints("shop", "e", "stranger"))
-	s, err := snapshot(t, release(), cache, live)
-	if err != nil || s.Services[0].Endpoints.Other != 1 {
-		t.Errorf("it sees %+v, %v", s.Services[0], err)
-	}
-	cache, live = newReader(t, service("shop", nil)), newReader(t)
-	if _, err := snapshot(t, release(), cache, live); err != nil || len(live.read) > 0 {
-		t.Errorf("a claimed one is read live: %v, %v", live.read, err)
-	}
-}
-
 // Services that lead to the active content, or are about to, are seen also when
 // the spec does not name them any more.
 func TestServicesBesidesTheSpec(t *testing.T) {

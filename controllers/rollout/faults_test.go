@@ -204,11 +204,11 @@ func TestRetire(t *testing.T) {
 			w.edit("v3")
 			w.problems = []string{"spec.x is wrong; mend it"} // so that there is no candidate
 			w.colours[green], w.writes = &colour{}, 0
-			for range 3 {
-				w.step()
-				w.now = w.now.Add(2 * time.Hour)
-			}
+			w.step()
 			w.wants(v1alpha1.PhaseRollingBack)
+			w.now, w.writes = w.now.Add(2*time.Hour), 9
+			w.step()
+			w.wantsTraffic(blue)
 			w.wantsReplicas(blue, 3)
 		},
 		"the former colour is kept as long as approved": func(t *testing.T) {
