@@ -15,6 +15,7 @@ import (
 	"github.com/countersign/countersign/controllers/observe"
 	"github.com/countersign/countersign/controllers/receipt"
 	"github.com/countersign/countersign/controllers/rollout"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,6 +25,10 @@ import (
 // againSoon is how long to wait after a conflict: the watch that brings the
 // other writer's change usually comes first.
 const againSoon = 20 * time.Millisecond
+
+// whileTerminating is how long to wait in a namespace that is being deleted,
+// where nothing can be created: the deletion of the Release usually comes first.
+const whileTerminating = time.Second
 
 // Teller tells people about decisions that were committed.
 type Teller interface {
@@ -102,6 +107,9 @@ func (r *Reconciler) commit(ctx context.Context, rel *v1alpha1.Release, d rollou
 
 // refused sorts errors: a world that moved on is looked at again, quietly.
 func (r *Reconciler) refused(err error) (reconcile.Result, error) {
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return reconcile.Result{RequeueAfter: whileTerminating}, nil
+	}
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || errors.Is(err, act.ErrPoliciesChanged) {
 		if r.Teller != nil {
 			r.Teller.Conflict()

@@ -194,6 +194,19 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A namespace that is being deleted takes nothing in: that is no error, and not
+// asked about all the time.
+func TestTerminatingNamespace(t *testing.T) {
+	r := newRig(t, objects()...)
+	terminating := apierrors.NewForbidden(schema.GroupResource{}, "x", errors.New("it is being terminated"))
+	terminating.ErrStatus.Details.Causes = append(terminating.ErrStatus.Details.Causes,
+		metav1.StatusCause{Type: corev1.NamespaceTerminatingCause, Message: "namespace prod is being terminated"})
+	r.refuse["create shop-blue"] = fmt.Errorf("create: %w", terminating)
+	if result, err := r.reconcile(); err != nil || result.RequeueAfter != time.Second {
+		t.Errorf("got %v and %v, want to look again in a second", result, err)
+	}
+}
+
 func TestErrorsAreReturned(t *testing.T) {
 	broken := errors.New("no answer")
 	for at, want := range map[string]string{
