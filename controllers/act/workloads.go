@@ -125,7 +125,11 @@ func (a *Actor) remove(ctx context.Context, rel *v1alpha1.Release, r rollout.Rem
 	if r.Preview != "" {
 		obj = &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: rel.Namespace, Name: r.Preview}}
 	}
-	err := a.Client.Delete(ctx, obj, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	options := []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationBackground)}
+	if r.ResourceVersion != "" {
+		options = append(options, client.Preconditions{ResourceVersion: &r.ResourceVersion})
+	}
+	err := a.Client.Delete(ctx, obj, options...)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %T %s/%s: %w", obj, obj.GetNamespace(), obj.GetName(), err)
 	}

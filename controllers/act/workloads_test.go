@@ -66,6 +66,16 @@ func TestRemove(t *testing.T) {
 		rollout.Surrender{Service: "gone"}, rollout.Surrender{Colour: v1alpha1.Blue})
 }
 
+// What has changed since it was read stays, to be looked at again.
+func TestRemoveOnlyWhatWasRead(t *testing.T) {
+	c := newCluster(t, service("shop-preview"))
+	err := c.carry(release(), rollout.Remove{Preview: "shop-preview", ResourceVersion: "1"})
+	if !apierrors.IsConflict(err) {
+		t.Errorf("it goes, with error %v; want a conflict", err)
+	}
+	get[corev1.Service](c, "shop-preview")
+}
+
 func TestFinalizer(t *testing.T) {
 	rel := release()
 	c := newCluster(t, rel)

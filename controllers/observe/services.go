@@ -180,6 +180,12 @@ func slicesOf(ctx context.Context, reader client.Reader, s *rollout.Snapshot, se
 
 // count the ready endpoints by whose Pods they are.
 func count(s *rollout.Snapshot, found []discoveryv1.EndpointSlice) rollout.Endpoints {
+	colours := map[string]v1alpha1.Colour{}
+	for _, c := range []v1alpha1.Colour{v1alpha1.Blue, v1alpha1.Green} {
+		for _, pod := range s.Workload(c).Pods {
+			colours[pod.Name] = c
+		}
+	}
 	seen := map[string]bool{}
 	var e rollout.Endpoints
 	for i := range found {
@@ -195,10 +201,10 @@ func count(s *rollout.Snapshot, found []discoveryv1.EndpointSlice) rollout.Endpo
 				continue // dual-stack: the same Pod by another address
 			}
 			seen[pod] = true
-			switch {
-			case holds(s.Blue.Pods, pod):
+			switch colours[pod] {
+			case v1alpha1.Blue:
 				e.Blue++
-			case holds(s.Green.Pods, pod):
+			case v1alpha1.Green:
 				e.Green++
 			default:
 				e.Other++
@@ -206,8 +212,4 @@ func count(s *rollout.Snapshot, found []discoveryv1.EndpointSlice) rollout.Endpo
 		}
 	}
 	return e
-}
-
-func holds(pods []rollout.Pod, name string) bool {
-	return name != "" && slices.ContainsFunc(pods, func(p rollout.Pod) bool { return p.Name == name })
 }

@@ -135,9 +135,11 @@ type Surrender struct {
 }
 
 // Remove deletes a preview Service or, when Preview is empty, a Deployment.
+// Only the object as it was read goes.
 type Remove struct {
-	Preview string
-	Colour  v1alpha1.Colour
+	Preview         string
+	Colour          v1alpha1.Colour
+	ResourceVersion string
 }
 
 func (Claim) isAction()           {}

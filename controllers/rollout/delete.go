@@ -19,7 +19,7 @@ func (p *plan) delete() {
 	for i := range p.snap.Services {
 		svc := &p.snap.Services[i]
 		if svc.Preview.Exists && !svc.Preview.Foreign {
-			p.do(Remove{Preview: svc.Preview.Name})
+			p.do(Remove{Preview: svc.Preview.Name, ResourceVersion: svc.Preview.ResourceVersion})
 		}
 		if svc.Exists && svc.Owner == p.snap.Release.Name {
 			p.do(Surrender{Service: svc.Name, ResourceVersion: svc.ResourceVersion})
@@ -32,7 +32,7 @@ func (p *plan) delete() {
 		case p.snap.InUse(c) || p.st.Active != nil && p.st.Active.Colour == c:
 			p.do(Surrender{Colour: c})
 		default:
-			p.do(Remove{Colour: c})
+			p.do(Remove{Colour: c, ResourceVersion: w.ResourceVersion})
 		}
 	}
 	p.do(RemoveFinalizer{})
@@ -53,7 +53,7 @@ func (p *plan) giveBack() {
 			p.park(svc)
 		default:
 			if svc.Preview.Exists && !svc.Preview.Foreign {
-				p.do(Remove{Preview: svc.Preview.Name})
+				p.do(Remove{Preview: svc.Preview.Name, ResourceVersion: svc.Preview.ResourceVersion})
 			}
 			p.do(Surrender{Service: svc.Name, ResourceVersion: svc.ResourceVersion})
 		}
