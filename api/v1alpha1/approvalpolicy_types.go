@@ -34,6 +34,7 @@ type ApprovalPolicyList struct {
 }
 
 // ApprovalPolicySpec says who has to agree.
+// +kubebuilder:validation:XValidation:rule="!has(self.breakGlass) || !has(self.breakGlass.reviewWithin) || (duration(self.breakGlass.reviewWithin) >= duration('1m') && duration(self.breakGlass.reviewWithin) <= duration('720h'))",message="breakGlass.reviewWithin is from 1m to 720h, for example 48h"
 // +kubebuilder:validation:XValidation:rule="!has(self.validFor) || (duration(self.validFor) >= duration('1m') && duration(self.validFor) <= duration('720h'))",message="validFor is from 1m to 720h, for example 24h"
 type ApprovalPolicySpec struct {
 	// namespaces that the policy covers, by name. A star stands for any
@@ -82,6 +83,22 @@ type ApprovalPolicySpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=256
 	Persons []Person `json:"persons,omitempty"`
+
+	// trustedDelegates are programs that may name the person for whom they
+	// change content, by the annotation countersign.dev/on-behalf-of. That person
+	// is an author then, and the content is not of an unknown author. Unset means
+	// that no program is trusted.
+	// +optional
+	// +listType=map
+	// +listMapKey=serviceAccount
+	// +kubebuilder:validation:MaxItems=16
+	TrustedDelegates []TrustedDelegate `json:"trustedDelegates,omitempty"`
+
+	// breakGlass says who may let a candidate through in an emergency. Every
+	// policy that covers the namespace has to have it and to admit the person.
+	// Unset means that nobody may.
+	// +optional
+	BreakGlass *BreakGlass `json:"breakGlass,omitempty"`
 }
 
 // ApprovalRule is a number of seats and who may take them.

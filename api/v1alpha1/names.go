@@ -36,6 +36,24 @@ const (
 	// CommentPrefix begins the key of a remark beside a vote in the same slot.
 	CommentPrefix = "comments.approvals.countersign.dev/"
 
+	// GlassPrefix begins the key by which somebody on call lets the candidate
+	// through without the approvals that it lacks. The value is
+	// <digest>;<ticket>;<reason>.
+	GlassPrefix = "break-glass.countersign.dev/"
+	// GlassReceiptPrefix begins the key of the receipt that admission puts
+	// beside it in the same slot.
+	GlassReceiptPrefix = "receipts.break-glass.countersign.dev/"
+	// ReviewPrefix begins the key by which somebody else says afterwards that
+	// they have looked at it. The value is the digest that was let through.
+	ReviewPrefix = "reviews.countersign.dev/"
+	// ReviewReceiptPrefix begins the key of the receipt beside a review.
+	ReviewReceiptPrefix = "receipts.reviews.countersign.dev/"
+
+	// OnBehalfOfAnnotation, on a Release, names the person for whom a program
+	// changes the content. Only a program that a policy trusts can set it, and
+	// all that it does is to make that person an author.
+	OnBehalfOfAnnotation = "countersign.dev/on-behalf-of"
+
 	// RejectPrefix, before the digest in the value of a vote, makes it a
 	// rejection.
 	RejectPrefix = "reject:"

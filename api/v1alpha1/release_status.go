@@ -61,6 +61,13 @@ type ReleaseStatus struct {
 	// +listMapKey=slot
 	// +kubebuilder:validation:MaxItems=32
 	Votes []VoteStatus `json:"votes,omitempty"`
+	// reviews are uses of break-glass that somebody else has to look at, the
+	// earliest first. Until then nothing else is promoted by approvals.
+	// +optional
+	// +listType=map
+	// +listMapKey=epoch
+	// +kubebuilder:validation:MaxItems=4
+	Reviews []PendingReview `json:"reviews,omitempty"`
 	// checks are the latest results of the checks.
 	// +optional
 	// +listType=map
@@ -127,6 +134,13 @@ type Content struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	Authors []string `json:"authors,omitempty"`
+	// unknownAuthors are the programs among them that did not say for whom they
+	// changed the content.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	UnknownAuthors []string `json:"unknownAuthors,omitempty"`
 	// services that lead to it.
 	// +listType=map
 	// +listMapKey=name
@@ -206,6 +220,13 @@ type CandidateStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	Authors []string `json:"authors,omitempty"`
+	// unknownAuthors are the programs among them that did not say for whom they
+	// changed the content.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	UnknownAuthors []string `json:"unknownAuthors,omitempty"`
 	// since is when this content was first seen.
 	Since metav1.Time `json:"since"`
 	// readyAt is when its Pods were first all available.
@@ -236,13 +257,15 @@ type HaltedStatus struct {
 }
 
 // SwitchReason says why traffic moves.
-// +kubebuilder:validation:Enum=Promote;Rollback;Repair
+// +kubebuilder:validation:Enum=Promote;BreakGlass;Rollback;Repair
 type SwitchReason string
 
 // Why traffic moves.
 const (
 	// SwitchPromote: the candidate was approved.
 	SwitchPromote SwitchReason = "Promote"
+	// SwitchBreakGlass: somebody on call let the candidate through.
+	SwitchBreakGlass SwitchReason = "BreakGlass"
 	// SwitchRollback: the active content failed.
 	SwitchRollback SwitchReason = "Rollback"
 	// SwitchRepair: somebody else changed a selector; it is put back.
@@ -270,6 +293,10 @@ type SwitchStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	Approvers []string `json:"approvers,omitempty"`
+	// breakGlass says who let it through without all approvals. Set exactly when
+	// the reason is BreakGlass.
+	// +optional
+	BreakGlass *BrokenGlass `json:"breakGlass,omitempty"`
 	// intendedAt is when the decision was recorded.
 	IntendedAt metav1.MicroTime `json:"intendedAt"`
 	// patchedAt is when all Services were seen to select the target.
@@ -369,6 +396,10 @@ type HistoryEntry struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	Approvers []string `json:"approvers,omitempty"`
+	// breakGlass says who let it through without all approvals. Set exactly when
+	// the reason is BreakGlass.
+	// +optional
+	BreakGlass *BrokenGlass `json:"breakGlass,omitempty"`
 	// at is when all Services selected it.
 	At metav1.Time `json:"at"`
 }
