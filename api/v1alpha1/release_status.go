@@ -134,13 +134,13 @@ type Content struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	Authors []string `json:"authors,omitempty"`
-	// unknownAuthors are the programs among them that did not say for whom they
-	// changed the content.
+	// delegates are the programs among them that said each time for which person
+	// they changed the content. That person is an author, too.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
-	UnknownAuthors []string `json:"unknownAuthors,omitempty"`
+	Delegates []string `json:"delegates,omitempty"`
 	// services that lead to it.
 	// +listType=map
 	// +listMapKey=name
@@ -220,13 +220,13 @@ type CandidateStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	Authors []string `json:"authors,omitempty"`
-	// unknownAuthors are the programs among them that did not say for whom they
-	// changed the content.
+	// delegates are the programs among them that said each time for which person
+	// they changed the content. That person is an author, too.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
-	UnknownAuthors []string `json:"unknownAuthors,omitempty"`
+	Delegates []string `json:"delegates,omitempty"`
 	// since is when this content was first seen.
 	Since metav1.Time `json:"since"`
 	// readyAt is when its Pods were first all available.

@@ -235,8 +235,8 @@ func (in *CandidateStatus) DeepCopyInto(out *CandidateStatus) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
-	if in.UnknownAuthors != nil {
-		in, out := &in.UnknownAuthors, &out.UnknownAuthors
+	if in.Delegates != nil {
+		in, out := &in.Delegates, &out.Delegates
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
@@ -335,8 +335,8 @@ func (in *Content) DeepCopyInto(out *Content) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
-	if in.UnknownAuthors != nil {
-		in, out := &in.UnknownAuthors, &out.UnknownAuthors
+	if in.Delegates != nil {
+		in, out := &in.Delegates, &out.Delegates
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}

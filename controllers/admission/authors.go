@@ -28,6 +28,9 @@ func (w *Webhook) checkContent(_ context.Context, r *review) error {
 	if r.user == w.OperatorUser {
 		return refuse("Operator", "the operator (%s) does not write the content of a Release; use an account of your own", r.user)
 	}
+	if !isBot(r.user) && len(r.req.UserInfo.Extra[credentialID]) == 0 {
+		return refuse("Credential", "user %s did not show credentials of their own, as with kubectl --as, so that it is not known who changes the content of Release %s; change it as yourself, without --as", r.user, r.now.Name)
+	}
 	if r.now.Name == "" {
 		return refuse("Name", "a Release needs metadata.name: generateName would leave its authors on record for no name; write metadata.name")
 	}
@@ -41,7 +44,8 @@ func (w *Webhook) checkContent(_ context.Context, r *review) error {
 func (w *Webhook) stampAuthors(ctx context.Context, r *review) error {
 	if !r.contentChanged {
 		r.restoreAuthors()
-		return nil
+		_, err := w.onBehalfOf(ctx, r)
+		return err
 	}
 	if !receipt.SafeUser(r.user) {
 		return refuse("Username", "username %q has characters that cannot be put on record as an author (letters, digits and @._:/#+=- can); ask the platform team for an account whose name has no others", r.user)
@@ -50,13 +54,15 @@ func (w *Webhook) stampAuthors(ctx context.Context, r *review) error {
 	if err != nil {
 		return refuse("Spec", "Release %s cannot be released as it is: %v", r.now.Name, err)
 	}
-	names, err := w.formerAuthors(r, revision)
+	former, err := w.formerAuthors(r, revision)
 	if err != nil {
 		return err
 	}
-	names = append(names, r.user)
-	slices.Sort(names)
-	names = slices.Compact(names)
+	person, err := w.onBehalfOf(ctx, r)
+	if err != nil {
+		return err
+	}
+	names, delegates := joined(former, r.user, person)
 	if len(names) > maxAuthors {
 		return refuse("TooManyAuthors", "Release %s has %d authors since its last promotion and can have no more; get what is there approved, or rejected, first", r.now.Name, maxAuthors)
 	}
@@ -66,7 +72,7 @@ func (w *Webhook) stampAuthors(ctx context.Context, r *review) error {
 	}
 	statement := receipt.Authors{
 		Cluster: w.Cluster, Namespace: r.now.Namespace, Name: r.now.Name, Revision: revision,
-		Authors: names, At: w.Now(), Nonce: string(r.req.UID), DryRun: r.dryRun(),
+		Authors: names, Delegates: delegates, At: w.Now(), Nonce: string(r.req.UID), DryRun: r.dryRun(),
 	}
 	if r.was != nil {
 		statement.UID = string(r.was.UID)
@@ -95,33 +101,30 @@ func (r *review) restoreAuthors() {
 
 // formerAuthors are those who changed the content before this request and whose
 // change is not promoted.
-func (w *Webhook) formerAuthors(r *review, revision string) ([]string, error) {
-	if r.was == nil {
-		return nil, nil
+func (w *Webhook) formerAuthors(r *review, revision string) (receipt.Record, error) {
+	if r.was == nil || nothingPending(r.was) {
+		return receipt.Record{}, nil
 	}
-	if nothingPending(r.was) {
-		return nil, nil
-	}
-	names, known, why := w.knownAuthors(r)
-	if known {
-		return names, nil
+	record := w.knownAuthors(r)
+	if record.Known {
+		return record, nil
 	}
 	// What is active was approved whoever wrote it, so going back to it needs
 	// no record. This is also the way out of a lost one.
 	if active := r.was.Status.Active; active != nil && active.Revision == revision {
-		return r.namedAuthors(), nil
+		return receipt.Record{Names: r.namedAuthors()}, nil
 	}
-	return nil, refuse("AuthorsUnknown",
+	return receipt.Record{}, refuse("AuthorsUnknown",
 		"it is not on record who changed Release %s before (%s), so nobody could be kept from approving their own work; apply the content that is active first, then this change, or delete the Release and create it again: what serves goes on serving",
-		r.now.Name, why)
+		r.now.Name, record.Why)
 }
 
 // knownAuthors are those that the receipt proves for the spec as it was. A spec
 // that has no revision has none.
-func (w *Webhook) knownAuthors(r *review) (names []string, known bool, why string) {
+func (w *Webhook) knownAuthors(r *review) receipt.Record {
 	revision, err := digest.Revision(r.was.Spec)
 	if err != nil {
-		return nil, false, err.Error()
+		return receipt.Record{Why: err.Error()}
 	}
 	return receipt.KnownAuthors(r.was, revision, w.Cluster, receipt.NewVerifier(w.Signer.Public()))
 }

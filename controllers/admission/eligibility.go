@@ -38,11 +38,11 @@ func (w *Webhook) checkEligible(r *review, policies []approval.Policy, vote appr
 // subject is what is voted on: the candidate, and everybody who is on record
 // anywhere as its author. doubt says why they are not proven to be all.
 func (w *Webhook) subject(r *review) (subject approval.Subject, doubt string) {
-	names, known, why := w.knownAuthors(r)
+	record := w.knownAuthors(r)
 	candidate := r.was.Status.Candidate
 	return approval.Subject{
-		Digest: candidate.Digest, Authors: append(slices.Clone(candidate.Authors), names...), AuthorsKnown: known,
-	}, why
+		Digest: candidate.Digest, Authors: append(slices.Clone(candidate.Authors), record.Names...), AuthorsKnown: record.Known,
+	}, record.Why
 }
 
 // refuseApproval says why, what the candidate waits for and who does what next.

@@ -190,6 +190,12 @@ func with(credential, user string, groups ...string) authenticationv1.UserInfo {
 	return info
 }
 
+func emptyCredential(user string) authenticationv1.UserInfo {
+	info := with("", user)
+	info.Extra = map[string]authenticationv1.ExtraValue{credentialID: {}}
+	return info
+}
+
 func person(user string, groups ...string) authenticationv1.UserInfo {
 	return with("JTI=0d6f", user, groups...)
 }
@@ -210,6 +216,6 @@ func receiptOf(t testing.TB, rel *v1alpha1.Release, slot string) receipt.Vote {
 
 func provenAuthors(t testing.TB, rel *v1alpha1.Release) (known bool, why string) {
 	t.Helper()
-	_, known, why = receipt.KnownAuthors(rel, revision(t, rel.Spec), "c1", verifier())
-	return known, why
+	got := receipt.KnownAuthors(rel, revision(t, rel.Spec), "c1", verifier())
+	return got.Known, got.Why
 }

@@ -53,6 +53,12 @@ type Policy struct {
 	ValidFor time.Duration `json:"validFor,string"`
 	// Persons with several accounts.
 	Persons []Person `json:"persons,omitempty"`
+	// TrustedDelegates are programs that say truly for whom they write.
+	TrustedDelegates []string `json:"trustedDelegates,omitempty"`
+	// BreakGlass says who may let a candidate through in an emergency; nil if
+	// nobody may. It is not part of a digest: it takes no vote's place but at the
+	// moment of the switch, and is judged then.
+	BreakGlass *BreakGlass `json:"-"`
 }
 
 // FromSpec is the policy that a spec describes. Sets are sorted and without
@@ -67,6 +73,10 @@ func FromSpec(name string, spec v1alpha1.ApprovalPolicySpec) Policy {
 	}
 	for _, person := range spec.Persons {
 		p.Persons = append(p.Persons, Person(person))
+	}
+	p.TrustedDelegates = delegatesOf(spec)
+	if glass := spec.BreakGlass; glass != nil {
+		p.BreakGlass = &BreakGlass{Groups: glass.Groups, ReviewWithin: glass.ReviewWithin.Duration}
 	}
 	return normal(p)
 }
@@ -91,6 +101,10 @@ func normal(p Policy) Policy {
 		p.Persons[i].Users = set(p.Persons[i].Users)
 	}
 	slices.SortStableFunc(p.Persons, func(a, b Person) int { return cmp.Compare(a.Name, b.Name) })
+	p.TrustedDelegates = set(p.TrustedDelegates)
+	if p.BreakGlass != nil {
+		p.BreakGlass = &BreakGlass{Groups: set(p.BreakGlass.Groups), ReviewWithin: p.BreakGlass.ReviewWithin}
+	}
 	if len(p.Rules) == 0 {
 		p.Rules = nil
 	}
@@ -164,13 +178,16 @@ func matches(pattern, namespace string) bool {
 	return strings.HasSuffix(tail, parts[last])
 }
 
-// GroupsNamed is the sorted set of groups that any rule names. A receipt records
+// GroupsNamed is the sorted set of groups that any policy names. A receipt records
 // only those of the voter's.
 func GroupsNamed(policies []Policy) []string {
 	var groups []string
 	for i := range policies {
 		for _, rule := range policies[i].Rules {
 			groups = append(groups, rule.Groups...)
+		}
+		if glass := policies[i].BreakGlass; glass != nil {
+			groups = append(groups, glass.Groups...)
 		}
 	}
 	return set(groups)

@@ -24,7 +24,7 @@ import (
 func TestEverythingIsCovered(t *testing.T) {
 	t.Run("Of", func(t *testing.T) {
 		in := digest.Input{Cluster: "c", Namespace: "n", Name: "r", UID: "u", Sequence: 1}
-		covers(t, in, digest.Of, ".Spec.Template", ".Spec.Replicas", ".Spec.Paused", ".Services.Ports.NodePort")
+		covers(t, in, digest.Of, ".Spec.Template", ".Spec.Replicas", ".Spec.Paused", ".Services.Ports.NodePort", ".Policies.BreakGlass")
 	})
 	t.Run("Revision", func(t *testing.T) {
 		covers(t, v1alpha1.ReleaseSpec{}, digest.Revision, ".Replicas", ".Paused")

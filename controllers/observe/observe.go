@@ -47,7 +47,9 @@ func (o *Observer) Snapshot(ctx context.Context, rel *v1alpha1.Release, results 
 	}
 	s.Policies = approval.Applicable(policies.Items, rel.Namespace, rel.Spec.Approval)
 	s.Votes = receipt.Votes(rel, o.Cluster, o.Verifier)
-	s.Authors.Names, s.Authors.Known, s.Authors.Why = receipt.KnownAuthors(rel, s.Revision, o.Cluster, o.Verifier)
+	s.Glasses = receipt.Glasses(rel, o.Cluster, o.Verifier)
+	s.Reviews = receipt.Reviews(rel, o.Cluster, o.Verifier)
+	s.Authors = rollout.Authors(receipt.KnownAuthors(rel, s.Revision, o.Cluster, o.Verifier))
 	if err := o.workloads(ctx, &s); err != nil {
 		return s, err
 	}

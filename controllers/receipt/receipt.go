@@ -79,6 +79,9 @@ type Authors struct {
 	Revision string `json:"revision"`
 	// Authors, sorted.
 	Authors []string `json:"authors"`
+	// Delegates are the programs among Authors that said each time for which
+	// person they wrote. That person is an author, too.
+	Delegates []string `json:"delegates,omitempty"`
 	// At is when the request was admitted, in UTC, in whole seconds.
 	At time.Time `json:"at"`
 	// Nonce is the uid of the admission request.
@@ -94,7 +97,7 @@ func (v Vote) canonical() Vote {
 }
 
 func (a Authors) canonical() Authors {
-	a.At, a.Authors = seconds(a.At), sorted(a.Authors)
+	a.At, a.Authors, a.Delegates = seconds(a.At), sorted(a.Authors), sorted(a.Delegates)
 	return a
 }
 
@@ -132,6 +135,11 @@ func (a Authors) check() error {
 	for _, name := range a.Authors {
 		if !SafeUser(name) {
 			return errors.New("an author has characters that cannot be put on record")
+		}
+	}
+	for _, name := range a.Delegates {
+		if !slices.Contains(a.Authors, name) {
+			return errors.New("a delegate is no author")
 		}
 	}
 	return nil

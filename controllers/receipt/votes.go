@@ -122,33 +122,44 @@ func (i identity) difference(other identity) string {
 	return "it was written for an earlier Release of the same name"
 }
 
-// KnownAuthors are the authors of a Release's content at a revision. They are
-// known when the receipt proves the list for this object and this revision;
-// otherwise why says what is wrong.
-func KnownAuthors(rel *v1alpha1.Release, revision, cluster string, v *Verifier) (names []string, known bool, why string) {
-	names, err := authors(rel, revision, cluster, v)
-	if err != nil {
-		return nil, false, err.Error()
-	}
-	return names, true, ""
+// Record is who changed the content of a Release since its last promotion.
+type Record struct {
+	// Names of the authors.
+	Names []string
+	// Delegates are the programs among them that said each time for whom they
+	// wrote.
+	Delegates []string
+	// Known is true when the receipt proves them for this object and this
+	// revision; otherwise Why says what is wrong, and there are none.
+	Known bool
+	Why   string
 }
 
-func authors(rel *v1alpha1.Release, revision, cluster string, v *Verifier) ([]string, error) {
+// KnownAuthors are the authors of a Release's content at a revision.
+func KnownAuthors(rel *v1alpha1.Release, revision, cluster string, v *Verifier) Record {
+	got, err := authors(rel, revision, cluster, v)
+	if err != nil {
+		return Record{Why: err.Error()}
+	}
+	return Record{Names: got.Authors, Delegates: got.Delegates, Known: true}
+}
+
+func authors(rel *v1alpha1.Release, revision, cluster string, v *Verifier) (got Authors, err error) {
 	text, ok := rel.Annotations[v1alpha1.AuthorsAnnotation]
 	if !ok {
-		return nil, fmt.Errorf("nobody is recorded as the author of the content")
+		return got, fmt.Errorf("nobody is recorded as the author of the content")
 	}
 	names, err := ParseAuthors(text)
 	if err != nil {
-		return nil, err
+		return got, err
 	}
 	envelope, err := ParseAuthorsReceipt(rel.Annotations[v1alpha1.AuthorsReceiptAnnotation])
 	if err != nil {
-		return nil, err
+		return got, err
 	}
-	got, err := v.Authors(envelope)
+	got, err = v.Authors(envelope)
 	if err != nil {
-		return nil, fmt.Errorf("the receipt of the authors is not valid: %w", err)
+		return got, fmt.Errorf("the receipt of the authors is not valid: %w", err)
 	}
 	object := identity{cluster, rel.Namespace, rel.Name, string(rel.UID)}
 	was := identity{got.Cluster, got.Namespace, got.Name, got.UID}
@@ -157,15 +168,15 @@ func authors(rel *v1alpha1.Release, revision, cluster string, v *Verifier) ([]st
 	}
 	switch {
 	case object != was:
-		return nil, fmt.Errorf("the receipt of the authors is of another Release: %s", object.difference(was))
+		return got, fmt.Errorf("the receipt of the authors is of another Release: %s", object.difference(was))
 	case !slices.Equal(got.Authors, names):
-		return nil, fmt.Errorf("the list of authors is not the one that its receipt proves")
+		return got, fmt.Errorf("the list of authors is not the one that its receipt proves")
 	case got.Revision != revision:
-		return nil, fmt.Errorf("the receipt of the authors is of other content than the spec")
+		return got, fmt.Errorf("the receipt of the authors is of other content than the spec")
 	case got.DryRun:
-		return nil, fmt.Errorf("the receipt of the authors is of a dry run")
+		return got, fmt.Errorf("the receipt of the authors is of a dry run")
 	}
-	return names, nil
+	return got, nil
 }
 
 // clip cuts a comment at its bound, between characters.

@@ -82,7 +82,7 @@ func TestVotesUnproven(t *testing.T) {
 		"MalformedVote":    {"what does not parse is no vote", set(v1alpha1.VotePrefix, "yes"), "whole digest"},
 		"AuthorsAsReceipt": {"a receipt of another kind", set(v1alpha1.ReceiptPrefix, "v1 alice@example.com "+digestA+" "+signAuthors(t, someAuthors())), "of another kind"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(threat(tc.reason)+name, func(t *testing.T) {
 			rel := shop(t)
 			tc.change(rel)
 			got := Votes(rel, "c1", trusting())
@@ -176,17 +176,25 @@ func TestKnownAuthors(t *testing.T) {
 		"DryRun":         {"sec/26: a dry run changed nothing", stamped(func(a *Authors) { a.DryRun = true }), "of a dry run"},
 		"VoteAsReceipt":  {"a receipt of another kind", set(v1alpha1.AuthorsReceiptAnnotation, "v1 "+signVote(t, aVote())), "of another kind"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(threat(tc.reason)+name, func(t *testing.T) {
 			rel := shop(t)
 			tc.change(rel)
 			before := maps.Clone(rel.Annotations)
-			names, known, why := KnownAuthors(rel, "0123456789abcdef", "c1", trusting())
-			if known != (tc.why == "") || !strings.Contains(why, tc.why) || known != slices.Equal(names, someAuthors().Authors) {
-				t.Errorf("%s: got %v, %v, %q, want %q", tc.reason, names, known, why, tc.why)
+			got := KnownAuthors(rel, "0123456789abcdef", "c1", trusting())
+			if got.Known != (tc.why == "") || !strings.Contains(got.Why, tc.why) || got.Known != slices.Equal(got.Names, someAuthors().Authors) {
+				t.Errorf("%s: got %+v, want %q", tc.reason, got, tc.why)
 			}
 			if !maps.Equal(before, rel.Annotations) {
 				t.Error("the Release was changed")
 			}
 		})
 	}
+}
+
+// threat is the number that a reason begins with, as sec/NN, with a space.
+func threat(reason string) string {
+	if row, _, found := strings.Cut(reason, ":"); found && strings.HasPrefix(row, "sec/") {
+		return row + " "
+	}
+	return ""
 }

@@ -27,6 +27,9 @@ type Snapshot struct {
 	Policies []approval.Policy
 	// Votes on the Release with what their receipts prove.
 	Votes []approval.Vote
+	// Glasses and Reviews on the Release with what their receipts prove.
+	Glasses []approval.Glass
+	Reviews []approval.Review
 	// Authors of the content as admission recorded them.
 	Authors Authors
 	// Blue and Green are the two workloads.
@@ -41,6 +44,9 @@ type Snapshot struct {
 // Authors is who changed the content since the last promotion.
 type Authors struct {
 	Names []string
+	// Delegates are the programs among Names that said each time for whom they
+	// wrote.
+	Delegates []string
 	// Known is true when a valid receipt proves Names for the current spec.
 	Known bool
 	// Why not, if not.

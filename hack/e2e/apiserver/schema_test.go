@@ -36,6 +36,14 @@ func names(n int) []any {
 	return list
 }
 
+func delegates(n int) []any {
+	list := make([]any, n)
+	for i := range list {
+		list[i] = map[string]any{"serviceAccount": fmt.Sprintf("a/b%d", i)}
+	}
+	return list
+}
+
 // objects makes n entries of a list-map that differ in their name.
 func objects(n int, more map[string]any) []any {
 	list := make([]any, n)
@@ -76,6 +84,9 @@ func TestApprovalPolicySchema(t *testing.T) {
 		"a star in the middle":         set("spec.namespaces", []any{"a*z", "*"}),
 		"as many rules as can be":      set("spec.rules", objects(16, map[string]any{"count": int64(1), "groups": []any{"qa"}})),
 		"as many namespaces as can be": set("spec.namespaces", names(64)),
+		"a trusted delegate":           set("spec.trustedDelegates", []any{map[string]any{"serviceAccount": "argocd/argocd-application-controller"}}),
+		"break-glass":                  set("spec.breakGlass", map[string]any{"groups": []any{"sre"}}),
+		"reviewWithin at its bounds":   set("spec.breakGlass", map[string]any{"groups": []any{"sre"}, "reviewWithin": "720h"}),
 		"a person with two accounts":   set("spec.persons", []any{map[string]any{"name": "alice", "users": []any{"a", "b"}}}),
 	})
 	everyRuleSpoke(t, "approvalpolicies", refusals)
@@ -118,6 +129,16 @@ func policyCases() []schemaCase {
 		{"validFor too long", set("spec.validFor", "721h"), "validFor is from 1m to 720h, for example 24h"},
 		{"validFor negative", set("spec.validFor", "-24h"), "validFor is from 1m to 720h, for example 24h"},
 		{"a person without accounts", set("spec.persons", []any{map[string]any{"name": "alice", "users": []any{}}}), "spec.persons[0].users"},
+		{"break-glass for nobody", set("spec.breakGlass", map[string]any{"groups": []any{}}), "spec.breakGlass.groups"},
+		{"break-glass without groups", set("spec.breakGlass", map[string]any{"reviewWithin": "1h"}), "groups: Required value"},
+		{"break-glass for too many groups", set("spec.breakGlass", map[string]any{"groups": names(17)}), "must have at most 16 items"},
+		{"break-glass for an empty group", set("spec.breakGlass", map[string]any{"groups": []any{""}}), "spec.breakGlass.groups[0]"},
+		{"reviewWithin too short", set("spec.breakGlass", map[string]any{"groups": []any{"sre"}, "reviewWithin": "59s"}), "breakGlass.reviewWithin is from 1m to 720h, for example 48h"},
+		{"reviewWithin too long", set("spec.breakGlass", map[string]any{"groups": []any{"sre"}, "reviewWithin": "721h"}), "breakGlass.reviewWithin is from 1m to 720h, for example 48h"},
+		{"a delegate that is no account", set("spec.trustedDelegates", []any{map[string]any{"serviceAccount": "argocd"}}), "spec.trustedDelegates[0].serviceAccount"},
+		{"a delegate that is a person", set("spec.trustedDelegates", []any{map[string]any{"serviceAccount": "alice@corp"}}), "spec.trustedDelegates[0].serviceAccount"},
+		{"a delegate twice", set("spec.trustedDelegates", []any{map[string]any{"serviceAccount": "a/b"}, map[string]any{"serviceAccount": "a/b"}}), "Duplicate value"},
+		{"too many delegates", set("spec.trustedDelegates", delegates(17)), "must have at most 16 items"},
 		{"an unknown field", set("spec.minDistinctPerson", int64(2)), `unknown field "spec.minDistinctPerson"`},
 		{"an unknown field of a rule", rule("veto", true), `unknown field "spec.rules[0].veto"`},
 	}
