@@ -4,6 +4,7 @@
 package apiserver
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strconv"
@@ -21,6 +22,8 @@ type rule struct {
 	// says is a piece of the refusal, by which the expression is found as well.
 	says              string
 	refused, admitted []attempt
+	// row is the attack that it refuses, such as sec/12; it is in the tests' names.
+	row string
 	// doubled is true when other expressions refuse the same, with a worse message.
 	doubled bool
 }
@@ -38,6 +41,8 @@ type attempt struct {
 	create string
 	// not are verbs that cannot do it.
 	not []string
+	// row is the attack, where it is not the rule's.
+	row string
 }
 
 // stage is a namespace with objects to try things on, and who tries.
@@ -54,7 +59,7 @@ const fixtureManager = "fixture"
 // run tries everything that the rule refuses and admits.
 func (s *stage) run(t *testing.T, r rule) {
 	for _, a := range r.refused {
-		t.Run("refused: "+a.what, func(t *testing.T) { s.each(t, a, func(t *testing.T, err error) { refusedBy(t, r, a, err) }) })
+		t.Run(strings.TrimSpace(cmp.Or(a.row, r.row)+" refused: "+a.what), func(t *testing.T) { s.each(t, a, func(t *testing.T, err error) { refusedBy(t, r, a, err) }) })
 	}
 	for _, a := range r.admitted {
 		t.Run("admitted: "+a.what, func(t *testing.T) {
