@@ -130,6 +130,9 @@ func (p *plan) previewsComplete(c v1alpha1.Colour) bool {
 }
 
 func (p *plan) claimed() bool {
+	if slices.ContainsFunc(p.actions, func(a Action) bool { _, is := a.(Claim); return is }) {
+		return false // a Service that was led astray is taken back first
+	}
 	for _, ref := range p.spec().Services {
 		if svc := p.service(ref.Name); svc == nil || !p.usable(svc) || svc.Owner != p.snap.Release.Name {
 			return false
