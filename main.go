@@ -1,27 +1,20 @@
 // Copyright The Countersign Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// The operator: it reconciles Releases and serves the admission webhook that
-// stamps authors and signs votes.
+// Countersign: the operator, which reconciles Releases, and the admission
+// webhook, which stamps authors and signs votes. An install runs them as two
+// Deployments with an account each; one process can be both.
 package main
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
-	"github.com/countersign/countersign/controllers"
-	"github.com/countersign/countersign/controllers/admission"
-	"github.com/countersign/countersign/controllers/receipt"
-	"github.com/countersign/countersign/controllers/telemetry"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -31,78 +24,108 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/controller-runtime/pkg/webhook"
 )
 
-// Objects that the operator shares with its replicas.
+// Objects that the operator shares with its replicas and with the webhook.
 const (
 	leaseName            = "countersign-operator"
 	certificateSecret    = "countersign-webhook-certificate"
-	signingKeySecret     = "countersign-signing-key"
 	webhookConfiguration = "countersign"
 	webhookService       = "countersign-webhook"
 	operatorAccount      = "countersign-operator"
 )
 
 type options struct {
+	controller, webhook                                               bool
 	namespace, metricsAddress, healthAddress, webhookHost, webhookURL string
+	clientCA                                                          string
 	webhookPort, workers                                              int
 	leaderElect                                                       bool
 	qps                                                               float64
+	keyOverlap, keyAge                                                time.Duration
 }
 
-func main() {
-	var o options
+func (o *options) bind() {
+	flag.BoolVar(&o.controller, "controller", true, "reconcile Releases, keep keys and certificates, and test the gate; needs the account countersign-operator")
+	flag.BoolVar(&o.webhook, "webhook", true, "serve the admission webhook; the account countersign-webhook is enough where it is served alone")
 	flag.StringVar(&o.namespace, "namespace", "countersign-system", "namespace of the operator: its keys and lease live there")
 	flag.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address of the metrics, such as :8080; 0 serves none")
 	flag.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 serves none")
 	flag.StringVar(&o.webhookHost, "webhook-bind-host", "", "address that the webhook listens on; empty means all")
 	flag.IntVar(&o.webhookPort, "webhook-port", 9443, "port that the webhook listens on")
 	flag.StringVar(&o.webhookURL, "webhook-url", "", "base URL by which the API server reaches the webhook of an operator that runs outside the cluster, such as https://127.0.0.1:9443; empty means through its Service")
+	flag.StringVar(&o.clientCA, "webhook-client-ca", "", "file of the authority whose client certificates may call the webhook, where the API server is configured to show one (kubeConfigFile of its AdmissionConfiguration); empty lets every caller ask")
 	flag.IntVar(&o.workers, "workers", 4, "how many Releases are handled at once")
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "let only one replica reconcile; all of them serve the webhook")
-	flag.Float64Var(&o.qps, "kube-api-qps", 200, "API requests a second that the operator may make; bursts are twice as large")
+	flag.Float64Var(&o.qps, "kube-api-qps", 200, "API requests a second that the process may make; bursts are twice as large")
+	flag.DurationVar(&o.keyOverlap, "key-overlap", 7*24*time.Hour, "how long the former key of receipts is trusted after a rotation; give it the longest validFor of your policies")
+	flag.DurationVar(&o.keyAge, "key-age", 90*24*time.Hour, "age at which the key of receipts is replaced; 0 means never")
+}
+
+func main() {
+	var o options
+	o.bind()
 	logging := zap.Options{}
 	logging.BindFlags(flag.CommandLine)
 	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
 	if err := run(ctrl.SetupSignalHandler(), o); err != nil && !errors.Is(err, context.Canceled) {
-		ctrl.Log.Error(err, "the operator stopped")
+		ctrl.Log.Error(err, "the process stopped")
 		os.Exit(1)
 	}
 }
 
+// process is what both parts are made of.
+type process struct {
+	options options
+	config  *rest.Config
+	scheme  *runtime.Scheme
+	// direct reads from the API server and writes.
+	direct client.Client
+	mgr    ctrl.Manager
+	// cluster is the id of the cluster.
+	cluster string
+}
+
 func run(ctx context.Context, o options) error {
-	scheme := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-	config, err := ctrl.GetConfig()
-	if err != nil {
+	if !o.controller && !o.webhook {
+		return errors.New("there is nothing to do: set --controller, --webhook or both")
+	}
+	p := process{options: o, scheme: runtime.NewScheme()}
+	utilruntime.Must(clientgoscheme.AddToScheme(p.scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(p.scheme))
+	var err error
+	if p.config, err = ctrl.GetConfig(); err != nil {
 		return fmt.Errorf("find the cluster: %w; set KUBECONFIG or --kubeconfig", err)
 	}
-	config.QPS, config.Burst = float32(o.qps), int(2*o.qps)
-	direct, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
+	p.config.QPS, p.config.Burst = float32(o.qps), int(2*o.qps)
+	if p.direct, err = client.New(p.config, client.Options{Scheme: p.scheme}); err != nil {
 		return fmt.Errorf("connect to the cluster: %w", err)
 	}
-	cluster, err := clusterID(ctx, direct)
+	if p.cluster, err = clusterID(ctx, p.direct); err != nil {
+		return err
+	}
+	certificates, err := p.certificates(ctx)
 	if err != nil {
 		return err
 	}
-	key, err := admission.EnsureSigningKey(ctx, direct, o.namespace, signingKeySecret)
-	if err != nil {
+	if p.mgr, err = p.manager(certificates); err != nil {
 		return err
 	}
-	certificates, err := certificatesFor(ctx, direct, o)
-	if err != nil {
-		return err
+	if o.controller {
+		if err := p.setUpOperator(ctx); err != nil {
+			return err
+		}
 	}
-	mgr, err := newManager(config, scheme, o, certificates)
-	if err != nil {
-		return err
+	if o.webhook {
+		if err := p.setUpWebhook(ctx, certificates); err != nil {
+			return err
+		}
 	}
-	return start(ctx, mgr, o, cluster, key, certificates)
+	if err := errors.Join(p.mgr.Add(certificates), p.mgr.AddHealthzCheck("ping", healthz.Ping)); err != nil {
+		return fmt.Errorf("set up the process: %w", err)
+	}
+	return p.mgr.Start(ctx)
 }
 
 // clusterID tells this cluster from every other: it is part of each digest and
@@ -115,68 +138,7 @@ func clusterID(ctx context.Context, c client.Client) (string, error) {
 	return string(ns.UID), nil
 }
 
-func certificatesFor(ctx context.Context, c client.Client, o options) (*admission.Certificates, error) {
-	hosts := admission.CertificateOptions{
-		Namespace: o.namespace, SecretName: certificateSecret,
-		DNSNames:              []string{webhookService + "." + o.namespace + ".svc"},
-		WebhookConfigurations: []string{webhookConfiguration},
-	}
-	if o.webhookURL != "" {
-		hosts.DNSNames = append(hosts.DNSNames, "localhost")
-		hosts.IPs = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	}
-	return admission.EnsureCertificates(ctx, c, hosts)
-}
-
-func newManager(config *rest.Config, scheme *runtime.Scheme, o options, certificates *admission.Certificates) (ctrl.Manager, error) {
-	caches, err := controllers.CacheOptions()
-	if err != nil {
-		return nil, err
-	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme, Cache: caches,
-		Client:                 client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
-		Metrics:                metricsserver.Options{BindAddress: o.metricsAddress},
-		HealthProbeBindAddress: o.healthAddress,
-		LeaderElection:         o.leaderElect, LeaderElectionID: leaseName, LeaderElectionNamespace: o.namespace,
-		LeaderElectionReleaseOnCancel: true,
-		WebhookServer: webhook.NewServer(webhook.Options{
-			Host: o.webhookHost, Port: o.webhookPort,
-			TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.GetCertificate = certificates.GetCertificate }},
-		}),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("set up the manager: %w", err)
-	}
-	return mgr, nil
-}
-
-func start(ctx context.Context, mgr ctrl.Manager, o options, cluster string, key ed25519.PrivateKey, certificates *admission.Certificates) error {
-	signer := receipt.NewSigner(key)
-	err := admission.Register(mgr, admission.Webhook{
-		Reader: mgr.GetClient(), Signer: signer, Cluster: cluster, Now: time.Now,
-		OperatorUser: strings.Join([]string{"system:serviceaccount", o.namespace, operatorAccount}, ":"),
-	})
-	if err != nil {
-		return err
-	}
-	if err := telemetry.Register(); err != nil {
-		return err
-	}
-	err = controllers.Setup(ctx, mgr, controllers.Options{
-		Verifier: receipt.NewVerifier(signer.Public()), Cluster: cluster, Workers: o.workers,
-		Teller: &telemetry.Teller{Recorder: mgr.GetEventRecorder("countersign"), Log: mgr.GetLogger().WithName("release")},
-	})
-	if err != nil {
-		return fmt.Errorf("set up the controllers: %w", err)
-	}
-	if err := errors.Join(
-		mgr.Add(certificates),
-		mgr.AddHealthzCheck("ping", healthz.Ping),
-		mgr.AddReadyzCheck("webhook", mgr.GetWebhookServer().StartedChecker()),
-		mgr.AddReadyzCheck("certificate", certificates.Check),
-	); err != nil {
-		return fmt.Errorf("set up health checks: %w", err)
-	}
-	return mgr.Start(ctx)
+// operatorUser is what the API server calls the operator.
+func (o options) operatorUser() string {
+	return "system:serviceaccount:" + o.namespace + ":" + operatorAccount
 }

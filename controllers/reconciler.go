@@ -38,6 +38,17 @@ type Teller interface {
 	Conflict()
 }
 
+// Gate knows whether the guards of a vote hold.
+type Gate interface {
+	// State is what the last self-test found.
+	State() rollout.Gate
+	// Try tests now. An error says that the gate is frozen, and State does too.
+	Try(ctx context.Context) error
+}
+
+// errFrozen is of a promotion that was recorded and not carried out.
+var errFrozen = errors.New("the gate is frozen")
+
 // Reconciler brings Releases along: it observes, decides, commits the decision,
 // acts and tells. All judgement is in rollout.Decide.
 type Reconciler struct {
@@ -49,6 +60,11 @@ type Reconciler struct {
 	Checks checks.Runner
 	// Verifier knows the keys of receipts.
 	Verifier *receipt.Verifier
+	// Gate lets promotions through. Without one there are none.
+	Gate Gate
+	// Unreleased is a namespace whose Releases are there for something else: the
+	// self-test attacks them.
+	Unreleased string
 	// Cluster is the id of the cluster.
 	Cluster string
 	// Now is the clock.
@@ -59,6 +75,9 @@ type Reconciler struct {
 
 // Reconcile handles one Release.
 func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	if req.Namespace == r.Unreleased {
+		return reconcile.Result{}, nil
+	}
 	rel := &v1alpha1.Release{}
 	if err := r.Client.Get(ctx, req.NamespacedName, rel); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -72,9 +91,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	if r.Gate != nil {
+		snapshot.Gate = r.Gate.State()
+	}
 	decision := rollout.Decide(snapshot)
 	before := rel.Status
+	frozen := r.tryGate(ctx, decision)
 	if err := r.commit(ctx, rel, decision); err != nil {
+		return r.refused(err)
+	}
+	if err := frozen(); err != nil {
 		return r.refused(err)
 	}
 	r.Checks.Sync(req.NamespacedName, decision.Checks)
@@ -87,6 +113,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return r.refused(err)
 	}
 	return r.wake(decision), nil
+}
+
+// tryGate tests the gate when a promotion is to be carried out, while the
+// decision is written. What it returns waits for the result: when the gate does
+// not hold, nothing that was decided is done, and the promotion that is recorded
+// is called off by the next decision.
+func (r *Reconciler) tryGate(ctx context.Context, d rollout.Decision) (frozen func() error) {
+	if !d.Promotes() {
+		return func() error { return nil }
+	}
+	result := make(chan error, 1)
+	go func() { result <- r.Gate.Try(ctx) }()
+	return func() error {
+		if err := <-result; err != nil {
+			return fmt.Errorf("%w: %w", errFrozen, err)
+		}
+		return nil
+	}
 }
 
 // commit writes the status, with the resourceVersion that was decided from. It
@@ -110,7 +154,7 @@ func (r *Reconciler) refused(err error) (reconcile.Result, error) {
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return reconcile.Result{RequeueAfter: whileTerminating}, nil
 	}
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || errors.Is(err, act.ErrPoliciesChanged) {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || errors.Is(err, act.ErrPoliciesChanged) || errors.Is(err, errFrozen) {
 		if r.Teller != nil {
 			r.Teller.Conflict()
 		}

@@ -35,6 +35,12 @@ const serviceIndex = "spec.services.name"
 type Options struct {
 	// Verifier knows the keys of receipts.
 	Verifier *receipt.Verifier
+	// Gate lets promotions through.
+	Gate Gate
+	// GateChanged gets something when the gate freezes or thaws. May be nil.
+	GateChanged <-chan event.GenericEvent
+	// Unreleased is the namespace of the self-test.
+	Unreleased string
 	// Cluster is the id of the cluster.
 	Cluster string
 	// Workers is how many Releases are handled at once. Defaults to 4.
@@ -75,7 +81,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	r := &Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Checks: runner,
-		Verifier: o.Verifier, Cluster: o.Cluster, Now: time.Now, Teller: o.Teller,
+		Verifier: o.Verifier, Gate: o.Gate, Unreleased: o.Unreleased, Cluster: o.Cluster, Now: time.Now, Teller: o.Teller,
 	}
 	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.Release{}, serviceIndex, servicesNamed)
 	if err != nil {
@@ -85,7 +91,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if workers == 0 {
 		workers = 4
 	}
-	return ctrl.NewControllerManagedBy(mgr).
+	builder := ctrl.NewControllerManagedBy(mgr).
 		Named("release").
 		For(&v1alpha1.Release{}).
 		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
@@ -94,8 +100,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(r.byService)).
 		Watches(&v1alpha1.ApprovalPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(source.Channel(changed, &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
-		Complete(r)
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers})
+	if o.GateChanged != nil {
+		builder.WatchesRawSource(source.Channel(o.GateChanged, handler.EnqueueRequestsFromMapFunc(r.all)))
+	}
+	return builder.Complete(r)
 }
 
 func servicesNamed(o client.Object) []string {

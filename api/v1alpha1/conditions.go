@@ -76,6 +76,9 @@ const (
 	ReasonDrifted = "Drifted"
 	// ReasonNoPolicy: no ApprovalPolicy covers the namespace.
 	ReasonNoPolicy = "NoPolicy"
+	// ReasonGateFrozen: a guard of the gate was not seen to hold, so that nothing
+	// is promoted (Stalled, Approved).
+	ReasonGateFrozen = "GateFrozen"
 	// ReasonAuthorsUnknown: who wrote the content is not proven.
 	ReasonAuthorsUnknown = "AuthorsUnknown"
 	// ReasonProgressDeadlineExceeded: the candidate did not become ready in time.

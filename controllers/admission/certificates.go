@@ -4,7 +4,6 @@
 package admission
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -18,7 +17,6 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
@@ -48,6 +46,9 @@ type CertificateOptions struct {
 	// WebhookConfigurations are the MutatingWebhookConfigurations that have to
 	// trust the certificate.
 	WebhookConfigurations []string
+	// ReadOnly is for the webhook's account, which may write nothing: another
+	// process, the operator, keeps the Secret and the configurations.
+	ReadOnly bool
 	// Now is the clock. Unset means time.Now.
 	Now func() time.Time
 }
@@ -66,14 +67,19 @@ type Certificates struct {
 
 // EnsureCertificates brings the Secret into being, or up to date, and makes the
 // webhook configurations trust it. The client should not read Secrets through a
-// cache: the operator may not list them.
+// cache: the operator may not list them. With ReadOnly it waits for another
+// process to do that, and is not ready until then.
 func EnsureCertificates(ctx context.Context, c client.Client, o CertificateOptions) (*Certificates, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	certs := &Certificates{client: c, options: o}
-	if err := certs.refresh(ctx); err != nil {
+	err := certs.refresh(ctx)
+	if err != nil && !o.ReadOnly {
 		return nil, err
+	}
+	if err != nil {
+		certs.record(nil, err)
 	}
 	return certs, nil
 }
@@ -82,6 +88,9 @@ func EnsureCertificates(ctx context.Context, c client.Client, o CertificateOptio
 func (c *Certificates) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	if c.leaf == nil {
+		return nil, errors.New("there is no serving certificate yet")
+	}
 	return c.leaf, nil
 }
 
@@ -132,7 +141,7 @@ func (c *Certificates) pause() time.Duration {
 // refresh takes up the certificate only after the configurations trust its
 // authority, so that no call fails in between.
 func (c *Certificates) refresh(ctx context.Context) error {
-	data, err := c.ensureSecret(ctx)
+	data, err := c.secret(ctx)
 	if err != nil {
 		return err
 	}
@@ -142,7 +151,7 @@ func (c *Certificates) refresh(ctx context.Context) error {
 	}
 	var missing error
 	for _, name := range c.options.WebhookConfigurations {
-		err := c.ensureTrust(ctx, name, data[authorityCert])
+		err := c.trust(ctx, name, data[authorityCert])
 		if apierrors.IsNotFound(err) || errors.Is(err, errNoWebhooks) {
 			missing = fmt.Errorf("the MutatingWebhookConfiguration %s is missing or has no webhooks; apply config/webhook", name)
 			continue
@@ -162,67 +171,6 @@ func (c *Certificates) record(leaf *tls.Certificate, fault error) {
 		c.leaf = leaf
 	}
 	c.fault = fault
-}
-
-// ensureSecret returns the data that all replicas agree on: whoever loses the
-// race for a write reads what the winner wrote.
-func (c *Certificates) ensureSecret(ctx context.Context) (map[string][]byte, error) {
-	key := client.ObjectKey{Namespace: c.options.Namespace, Name: c.options.SecretName}
-	h := hosts{DNSNames: c.options.DNSNames, IPs: c.options.IPs}
-	for range attempts {
-		var secret corev1.Secret
-		err := c.client.Get(ctx, key, &secret)
-		absent := apierrors.IsNotFound(err)
-		if err != nil && !absent {
-			return nil, fmt.Errorf("get Secret %s: %w", key, err)
-		}
-		data, changed, err := renewed(secret.Data, h, c.options.Now())
-		if err != nil || !changed {
-			return data, err
-		}
-		secret.Data = data
-		if absent {
-			secret.ObjectMeta = metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}
-			secret.Type = corev1.SecretTypeTLS
-			err = c.client.Create(ctx, &secret)
-		} else {
-			err = c.client.Update(ctx, &secret)
-		}
-		if err == nil {
-			return data, nil
-		}
-		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) && !apierrors.IsNotFound(err) {
-			return nil, fmt.Errorf("write Secret %s: %w", key, err)
-		}
-	}
-	return nil, fmt.Errorf("write Secret %s: lost the race %d times", key, attempts)
-}
-
-// ensureTrust writes the bundle into every webhook of a configuration.
-func (c *Certificates) ensureTrust(ctx context.Context, name string, bundle []byte) error {
-	for range attempts {
-		var configuration admissionregistrationv1.MutatingWebhookConfiguration
-		if err := c.client.Get(ctx, client.ObjectKey{Name: name}, &configuration); err != nil {
-			return err
-		}
-		if len(configuration.Webhooks) == 0 {
-			return errNoWebhooks
-		}
-		before, changed := configuration.DeepCopy(), false
-		for i := range configuration.Webhooks {
-			clientConfig := &configuration.Webhooks[i].ClientConfig
-			changed = changed || !bytes.Equal(clientConfig.CABundle, bundle)
-			clientConfig.CABundle = bundle
-		}
-		if !changed {
-			return nil
-		}
-		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-		if err := c.client.Patch(ctx, &configuration, patch); !apierrors.IsConflict(err) {
-			return err
-		}
-	}
-	return errors.New("somebody else keeps writing it")
 }
 
 // UseURL makes a configuration call a webhook that runs beside the API server,

@@ -21,7 +21,7 @@ func (w *Webhook) checkEligible(r *review, policies []approval.Policy, vote appr
 		return refuse("NoPolicy", "no ApprovalPolicy covers namespace %s, so no vote could count; ask the platform team for one: kubectl get approvalpolicies", r.now.Namespace)
 	}
 	subject, doubt := w.subject(r)
-	others := slices.DeleteFunc(receipt.Votes(r.was, w.Cluster, receipt.NewVerifier(w.Signer.Public())),
+	others := slices.DeleteFunc(receipt.Votes(r.was, w.Cluster, w.Verifier),
 		func(v approval.Vote) bool { return v.Slot == vote.Slot })
 	mayReject, noRejection := approval.MayReject(policies, subject, vote.User, vote.Groups)
 	if vote.Decision == approval.Reject {

@@ -69,7 +69,7 @@ func webhook(t testing.TB, policies ...client.Object) *Webhook {
 	t.Helper()
 	return &Webhook{
 		Reader: fake.NewClientBuilder().WithScheme(scheme(t)).WithObjects(policies...).Build(),
-		Signer: signer("k"), Cluster: "c1", Now: noon, OperatorUser: operator,
+		Signer: signer("k"), Verifier: verifier(), Cluster: "c1", Now: noon, OperatorUser: operator,
 	}
 }
 

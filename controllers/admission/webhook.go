@@ -36,6 +36,8 @@ type Webhook struct {
 	Reader client.Reader
 	// Signer makes the receipts.
 	Signer *receipt.Signer
+	// Verifier knows the keys of receipts, those of before a rotation as well.
+	Verifier *receipt.Verifier
 	// Cluster is the id of the cluster, part of each receipt.
 	Cluster string
 	// Now is the clock.
@@ -43,6 +45,10 @@ type Webhook struct {
 	// OperatorUser is the operator's own username. It writes neither content
 	// nor votes, whatever token it is that asks.
 	OperatorUser string
+	// ProbeUser asks, as dry-run, for what the admission policies have to
+	// refuse: here it is let through, so that they are what is tried.
+	// ProbeNamespace is where it does, and where the operator may write content.
+	ProbeUser, ProbeNamespace string
 }
 
 // Register serves the webhook at Path on the manager's webhook server.
@@ -73,6 +79,9 @@ func (w *Webhook) handle(ctx context.Context, req admission.Request) (admission.
 	if err != nil {
 		return admission.Errored(http.StatusBadRequest, err), "Malformed"
 	}
+	if w.isProbe(r) {
+		return admission.Allowed(""), "Probe"
+	}
 	steps := []func(context.Context, *review) error{w.checkContent, w.stampVote, w.keepComments, w.stampAuthors}
 	for _, step := range steps {
 		if err := step(ctx, r); err != nil {
@@ -85,6 +94,11 @@ func (w *Webhook) handle(ctx context.Context, req admission.Request) (admission.
 	}
 	operations := append(r.patch(), w.keepFinalizer(r)...)
 	return admission.Patched("", operations...).WithWarnings(r.warnings...), ""
+}
+
+// isProbe tells a request that changes nothing and is stamped by nobody.
+func (w *Webhook) isProbe(r *review) bool {
+	return w.ProbeUser != "" && r.user == w.ProbeUser && r.now.Namespace == w.ProbeNamespace && r.dryRun()
 }
 
 // policies are those that the Release has to satisfy.

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 )
@@ -24,15 +25,44 @@ func KeyID(key ed25519.PublicKey) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Signer makes receipts.
-type Signer struct{ key ed25519.PrivateKey }
+// Signer makes receipts. Its key can be replaced while it is in use; without
+// one it signs nothing.
+type Signer struct {
+	key atomic.Pointer[ed25519.PrivateKey]
+}
 
 // NewSigner signs with key.
-func NewSigner(key ed25519.PrivateKey) *Signer { return &Signer{key: key} }
+func NewSigner(key ed25519.PrivateKey) *Signer {
+	s := &Signer{}
+	s.Use(key)
+	return s
+}
 
-// Public is the key that verifies what the Signer signs.
+// Use replaces the key.
+func (s *Signer) Use(key ed25519.PrivateKey) { s.key.Store(&key) }
+
+// Public is the key that verifies what the Signer signs; nil without one.
 func (s *Signer) Public() ed25519.PublicKey {
-	return ed25519.PublicKey(s.key[ed25519.PrivateKeySize-ed25519.PublicKeySize:])
+	key, ok := s.private()
+	if !ok {
+		return nil
+	}
+	return publicOf(key)
+}
+
+func (s *Signer) private() (ed25519.PrivateKey, bool) {
+	if s == nil {
+		return nil, false
+	}
+	key := s.key.Load()
+	if key == nil || len(*key) != ed25519.PrivateKeySize {
+		return nil, false
+	}
+	return *key, true
+}
+
+func publicOf(key ed25519.PrivateKey) ed25519.PublicKey {
+	return ed25519.PublicKey(key[ed25519.PrivateKeySize-ed25519.PublicKeySize:])
 }
 
 // SignVote is the envelope that proves v.
@@ -54,14 +84,15 @@ func (s *Signer) SignAuthors(ctx context.Context, a Authors) (string, error) {
 }
 
 func (s *Signer) sign(ctx context.Context, payloadType string, statement any) (string, error) {
-	if s == nil || len(s.key) != ed25519.PrivateKeySize {
+	key, ok := s.private()
+	if !ok {
 		return "", errors.New("no signing key")
 	}
 	payload, err := json.Marshal(statement)
 	if err != nil {
 		return "", fmt.Errorf("encode payload: %w", err)
 	}
-	envelopes, err := dsse.NewEnvelopeSigner(signingKey(s.key))
+	envelopes, err := dsse.NewEnvelopeSigner(signingKey(key))
 	if err != nil {
 		return "", err
 	}
@@ -92,7 +123,7 @@ func (k signingKey) Sign(_ context.Context, data []byte) ([]byte, error) {
 }
 
 func (k signingKey) KeyID() (string, error) {
-	return KeyID(ed25519.PublicKey(k[ed25519.PrivateKeySize-ed25519.PublicKeySize:])), nil
+	return KeyID(publicOf(ed25519.PrivateKey(k))), nil
 }
 
 type verifyingKey ed25519.PublicKey

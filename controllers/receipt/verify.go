@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 )
@@ -19,21 +20,52 @@ import (
 // maxEnvelope bounds what is decoded: an annotation may hold 256 KiB.
 const maxEnvelope = 64 << 10
 
-// Verifier tells receipts of the keys it trusts from everything else.
-type Verifier struct{ keys []dsse.Verifier }
+// errUntrusted is of a receipt that no trusted key has signed.
+var errUntrusted = errors.New("the signature is not of a key that is trusted")
+
+// Keys are those that receipts are verified by.
+type Keys struct {
+	// Trusted keys prove everything.
+	Trusted []ed25519.PublicKey
+	// Retired keys were trusted once. They prove rejections and nothing else:
+	// when a key goes, what it approved has to be approved again, and what
+	// holds a release back goes on holding it.
+	Retired []ed25519.PublicKey
+}
+
+// Verifier tells receipts of the keys it trusts from everything else. Its keys
+// can be replaced while it is in use.
+type Verifier struct{ keys atomic.Pointer[Keys] }
 
 // NewVerifier trusts keys. Without any it refuses every receipt.
 func NewVerifier(keys ...ed25519.PublicKey) *Verifier {
 	v := &Verifier{}
-	for _, key := range keys {
-		v.keys = append(v.keys, verifyingKey(key))
-	}
+	v.Use(Keys{Trusted: keys})
 	return v
 }
 
+// Use replaces the keys.
+func (v *Verifier) Use(keys Keys) { v.keys.Store(&keys) }
+
 // Vote is what a vote's envelope proves.
 func (v *Verifier) Vote(envelope string) (Vote, error) {
-	payload, err := v.open(VotePayloadType, envelope)
+	keys := v.known()
+	vote, err := openVote(keys.Trusted, envelope)
+	if !errors.Is(err, errUntrusted) || len(keys.Retired) == 0 {
+		return vote, err
+	}
+	former, formerErr := openVote(keys.Retired, envelope)
+	switch {
+	case formerErr != nil:
+		return Vote{}, err
+	case former.Decision != Reject:
+		return Vote{}, errors.New("it was signed by a key that is trusted no longer")
+	}
+	return former, nil
+}
+
+func openVote(keys []ed25519.PublicKey, envelope string) (Vote, error) {
+	payload, err := open(keys, VotePayloadType, envelope)
 	if err != nil {
 		return Vote{}, err
 	}
@@ -47,9 +79,19 @@ func (v *Verifier) Vote(envelope string) (Vote, error) {
 	return vote, vote.check()
 }
 
+func (v *Verifier) known() Keys {
+	if v == nil {
+		return Keys{}
+	}
+	if keys := v.keys.Load(); keys != nil {
+		return *keys
+	}
+	return Keys{}
+}
+
 // Authors is what the envelope of an author list proves.
 func (v *Verifier) Authors(envelope string) (Authors, error) {
-	payload, err := v.open(AuthorsPayloadType, envelope)
+	payload, err := open(v.known().Trusted, AuthorsPayloadType, envelope)
 	if err != nil {
 		return Authors{}, err
 	}
@@ -64,7 +106,7 @@ func (v *Verifier) Authors(envelope string) (Authors, error) {
 }
 
 // open is the payload of an envelope of the wanted type with one good signature.
-func (v *Verifier) open(payloadType, envelope string) ([]byte, error) {
+func open(keys []ed25519.PublicKey, payloadType, envelope string) ([]byte, error) {
 	if len(envelope) > maxEnvelope {
 		return nil, fmt.Errorf("the envelope is longer than %d bytes", maxEnvelope)
 	}
@@ -82,16 +124,20 @@ func (v *Verifier) open(payloadType, envelope string) ([]byte, error) {
 	if len(e.Signatures) != 1 {
 		return nil, errors.New("the envelope needs exactly one signature")
 	}
-	if v == nil || len(v.keys) == 0 {
+	if len(keys) == 0 {
 		return nil, errors.New("no verification key is configured")
 	}
-	envelopes, err := dsse.NewEnvelopeVerifier(v.keys...)
+	verifiers := make([]dsse.Verifier, 0, len(keys))
+	for _, key := range keys {
+		verifiers = append(verifiers, verifyingKey(key))
+	}
+	envelopes, err := dsse.NewEnvelopeVerifier(verifiers...)
 	if err != nil {
 		return nil, err
 	}
 	_, payload, err := envelopes.VerifyAndDecode(context.Background(), &e)
 	if err != nil {
-		return nil, errors.New("the signature is not of a key that is trusted")
+		return nil, errUntrusted
 	}
 	return payload, nil
 }

@@ -38,6 +38,8 @@ type world struct {
 	now      time.Time
 	rel      v1alpha1.Release
 	problems []string
+	// frozen is why the gate is; empty while it is intact.
+	frozen string
 	policies []approval.Policy
 	votes    map[string]approval.Vote
 	authors  rollout.Authors
@@ -237,7 +239,7 @@ func (w *world) snapshot() rollout.Snapshot {
 	s := rollout.Snapshot{
 		Now: w.now, Release: *w.rel.DeepCopy(), Revision: revision, Cluster: "c1", Problems: slices.Clone(w.problems),
 		Policies: slices.Clone(w.policies), Authors: w.authors, Results: slices.Clone(w.results),
-		Blue: w.workload(blue), Green: w.workload(green),
+		Blue: w.workload(blue), Green: w.workload(green), Gate: rollout.Gate{Intact: w.frozen == "", Why: w.frozen},
 	}
 	for _, slot := range slices.Sorted(maps.Keys(w.votes)) {
 		s.Votes = append(s.Votes, w.votes[slot])

@@ -126,8 +126,20 @@ func (p *plan) stalled() claimAbout {
 		return yes(v1alpha1.ReasonRejected, p.verdict.Message)
 	case p.verdict.Outcome == approval.Blocked && c != nil && c.Digest != "":
 		return yes(p.verdict.Reason, p.blockedMessage())
+	case p.frozen():
+		return yes(v1alpha1.ReasonGateFrozen, p.frozenMessage())
 	}
 	return claimAbout{}
+}
+
+// frozen tells whether nothing but the gate can hold the candidate back: it
+// could be promoted, and a guard was not seen to hold.
+func (p *plan) frozen() bool {
+	return p.verdict.Outcome == approval.Approved && !p.snap.Gate.Intact
+}
+
+func (p *plan) frozenMessage() string {
+	return "nothing is promoted, because the gate is frozen: " + p.snap.Gate.Why
 }
 
 // blockedMessage adds why the authors are not known, which only the reader of
@@ -209,6 +221,8 @@ func (p *plan) approved() claimAbout {
 		return open(v1alpha1.ReasonNoCandidate, "there is no candidate")
 	case c.Digest == "":
 		return no(v1alpha1.ReasonProgressing, "the digest is not known yet; votes are taken as soon as the candidate stands in its colour")
+	case p.frozen():
+		return no(v1alpha1.ReasonGateFrozen, "every seat is filled, and "+p.frozenMessage())
 	case p.verdict.Outcome == approval.Approved:
 		return yes(v1alpha1.ReasonQuorumMet, "every seat is filled")
 	case p.verdict.Outcome == approval.Pending:

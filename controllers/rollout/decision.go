@@ -24,6 +24,16 @@ type Decision struct {
 	WakeAt time.Time
 }
 
+// Promotes tells whether the Decision begins to move traffic by an approval.
+func (d Decision) Promotes() bool {
+	for _, a := range d.Actions {
+		if shift, is := a.(ShiftTraffic); is && shift.Policies != nil && !shift.Begun {
+			return true
+		}
+	}
+	return false
+}
+
 // Notice is an event to be told once Status is written.
 type Notice struct {
 	// Warning tells a warning from a normal event.
@@ -103,7 +113,10 @@ type ShiftTraffic struct {
 	// are read again, live, and nothing is written if they differ.
 	Policies []approval.Policy
 	// Added is the Release's own demand, for that reading.
-	Added    *v1alpha1.AddedApproval
+	Added *v1alpha1.AddedApproval
+	// Begun is true when some Services lead to the target already: to finish is
+	// better than to stop half-way.
+	Begun    bool
 	Services []ServiceWrite
 }
 

@@ -101,6 +101,8 @@ func (p *plan) holdback() string {
 		return "the checks have not passed"
 	case p.verdict.Outcome != approval.Approved:
 		return "it is not approved"
+	case !p.snap.Gate.Intact:
+		return "the gate is frozen"
 	case !p.previewsComplete(c.Colour):
 		return "the endpoints of the preview Services are not complete"
 	case !p.claimed():

@@ -48,6 +48,7 @@ func TestHoldback(t *testing.T) {
 			w.authors = rollout.Authors{Why: "nobody is recorded as the author of the content"}
 		}, waiting: "AuthorsUnknown"},
 		"it is paused":                {before: func(w *world) {}, after: func(w *world) { w.respec(func(s *v1alpha1.ReleaseSpec) { s.Paused = true }) }, waiting: "spec.paused"},
+		"the gate is frozen":          {after: func(w *world) { w.frozen = "a guard is gone" }, waiting: "GateFrozen"},
 		"the spec contradicts itself": {after: func(w *world) { w.problems = []string{"spec.x is wrong; mend it"} }, waiting: "InvalidSpec"},
 	}
 	for name, row := range rows {

@@ -98,6 +98,8 @@ func (p *plan) missing() string {
 		return "the switch that was called off to be fenced"
 	case p.verdict.Outcome == approval.Approved && p.snap.InUse(p.st.Candidate.Colour):
 		return "the traffic to leave " + string(p.st.Candidate.Colour)
+	case p.frozen():
+		return "the gate to be mended (" + v1alpha1.ReasonGateFrozen + ")"
 	case p.verdict.Outcome == approval.Approved:
 		return p.holdback()
 	case p.verdict.Outcome == approval.Blocked:

@@ -39,6 +39,16 @@ type Snapshot struct {
 	Services []Service
 	// Results of the checks.
 	Results []CheckResult
+	// Gate is what the self-test found. The zero value lets nothing through.
+	Gate Gate
+}
+
+// Gate is whether the guards of a vote were seen to hold.
+type Gate struct {
+	// Intact is true when every guard was.
+	Intact bool
+	// Why not, and what to do about it, if not.
+	Why string
 }
 
 // Authors is who changed the content since the last promotion.

@@ -52,6 +52,7 @@ func (p *plan) moves(sw *v1alpha1.SwitchStatus, svc *Service) bool {
 // shift asks for the Services that do not lead to the target yet.
 func (p *plan) shift(sw *v1alpha1.SwitchStatus) {
 	a := ShiftTraffic{Epoch: sw.Epoch, To: sw.To.Colour}
+	_, a.Begun = p.progress(sw)
 	if sw.Reason == v1alpha1.SwitchPromote {
 		a.Policies, a.Added = p.snap.Policies, p.spec().Approval
 		if a.Policies == nil {
@@ -149,6 +150,9 @@ func (p *plan) calledOff(sw *v1alpha1.SwitchStatus) string {
 	}
 	if p.spec().Paused {
 		return "the release was paused"
+	}
+	if !p.snap.Gate.Intact {
+		return "the gate is frozen: " + p.snap.Gate.Why
 	}
 	if v := p.evaluate(c); v.Outcome != approval.Approved {
 		return "it is not approved any more"

@@ -173,7 +173,7 @@ func anySnapshot(t *rapid.T) rollout.Snapshot {
 		Problems: anyOf(t, "problems", nil, nil, []string{"x"}), Policies: anyOf(t, "policies", nil, []approval.Policy{{}}, w.policies),
 		Votes:   anyOf(t, "votes", nil, []approval.Vote{{Slot: "s"}}),
 		Authors: rollout.Authors{Names: anyOf(t, "authors", nil, []string{"dev"}), Known: rapid.Bool().Draw(t, "known")},
-		Blue:    anyWorkload(t), Green: anyWorkload(t),
+		Blue:    anyWorkload(t), Green: anyWorkload(t), Gate: rollout.Gate{Intact: rapid.Bool().Draw(t, "intact"), Why: anyText(t)},
 		Services: anyOf(t, "services", nil, []rollout.Service{anyService(t, "shop")}, []rollout.Service{anyService(t, "shop"), anyService(t, "admin")}),
 	}
 }

@@ -45,7 +45,7 @@ func newStage(t *testing.T, namespace string) *stage {
 	}
 	g := &stage{Story: s, t: t, program: program}
 	// Pods of another test's operator would act beside ours.
-	s.Do(identity.Admin, "delete", "deployment", operator.Account, "-n", operator.Namespace, "--ignore-not-found", "--wait", "--cascade=foreground")
+	s.Do(identity.Admin, "delete", "deployment", operator.Account, operator.Webhook, "-n", operator.Namespace, "--ignore-not-found", "--wait", "--cascade=foreground")
 	g.start()
 	s.Apply(identity.Admin, "the stage", strings.ReplaceAll(stageManifest, "NAMESPACE", namespace))
 	if g.switches, err = s.WatchSwitches("shop"); err != nil {

@@ -50,7 +50,7 @@ func newWebhook(s *sim) webhook {
 	signer := receipt.NewSigner(keyFrom("k"))
 	return webhook{signer: signer, handler: &admission.Webhook{
 		Reader: &modelClient{actor: "webhook", server: s.server, faults: never{}},
-		Signer: signer, Cluster: clusterID, Now: s.now, OperatorUser: operatorPrefix + "1",
+		Signer: signer, Verifier: receipt.NewVerifier(signer.Public()), Cluster: clusterID, Now: s.now, OperatorUser: operatorPrefix + "1",
 	}}
 }
 

@@ -98,7 +98,7 @@ func (s *sim) startOperator() *operator {
 	o.reconciler = &controllers.Reconciler{
 		Client: &modelClient{actor: o.name, server: s.server, cache: o.cache, faults: o},
 		Live:   &modelClient{actor: o.name, server: s.server, faults: o},
-		Checks: o.runner, Verifier: verifier, Cluster: clusterID, Now: s.now, Teller: o,
+		Checks: o.runner, Gate: intactGate{}, Verifier: verifier, Cluster: clusterID, Now: s.now, Teller: o,
 	}
 	s.operators = append(s.operators, o)
 	s.logf("%s starts%s", o.name, map[bool]string{true: " without a key"}[o.keyless])
@@ -233,3 +233,10 @@ func (o *operator) Conflict() { o.sim.seen.add("conflicts") }
 
 var _ controllers.Teller = &operator{}
 var _ client.Reader = &modelClient{}
+
+// intactGate is one whose self-test always passes: the guards of the model are
+// not objects that could be taken away.
+type intactGate struct{}
+
+func (intactGate) State() rollout.Gate       { return rollout.Gate{Intact: true} }
+func (intactGate) Try(context.Context) error { return nil }

@@ -203,17 +203,19 @@ func TestOperatorHasItsRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range everything {
-		if r.User == operatorUser && r.Code == 403 && s.exists(t, r.Namespace) {
-			t.Errorf("the operator was forbidden to %s %s/%s %s/%s", r.Verb, r.Resource, r.Subresource, r.Namespace, r.Name)
+		if (r.User == operatorUser || r.User == webhookUser) && r.Code == 403 && s.exists(t, r.Namespace) {
+			t.Errorf("%s was forbidden to %s %s/%s %s/%s", r.User, r.Verb, r.Resource, r.Subresource, r.Namespace, r.Name)
 		}
 	}
-	raw, err := os.ReadFile(s.operator.log())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(raw)) {
-		if strings.Contains(line, "is forbidden") && !strings.Contains(line, "because it is being terminated") {
-			t.Errorf("the operator's log has %s", line)
+	for _, p := range []*part{s.operator.controller, s.operator.webhook} {
+		raw, err := os.ReadFile(p.log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(raw)) {
+			if strings.Contains(line, "is forbidden") && !strings.Contains(line, "because it is being terminated") {
+				t.Errorf("the %s's log has %s", p.name, line)
+			}
 		}
 	}
 }

@@ -24,33 +24,34 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// operator is the operator as a process beside the API server.
+// operator is what an install runs, as processes beside the API server: the
+// operator and the webhook, each with the account that it has there.
 type operator struct {
-	directory, binary, kubeconfig string
-	webhookPort, healthPort       int
-	process                       *process.Process
+	directory, binary   string
+	webhookPort         int
+	controller, webhook *part
+}
+
+// part is one of the two processes.
+type part struct {
+	name, kubeconfig, log string
+	healthPort            int
+	process               *process.Process
 }
 
 const webhookName = "countersign"
 
 // startOperator builds the operator, makes the API server call it, and starts it.
 func startOperator(t testing.TB, w *world) {
-	o := &operator{directory: w.plane.Dir(), webhookPort: freePort(t), healthPort: freePort(t)}
-	o.binary, o.kubeconfig = filepath.Join(o.directory, "operator"), filepath.Join(o.directory, "operator.kubeconfig")
+	o := &operator{directory: w.plane.Dir(), webhookPort: freePort(t)}
+	o.binary = filepath.Join(o.directory, "operator")
 	build := exec.CommandContext(within(t), "go", "build", "-o", o.binary, ".")
 	build.Dir = filepath.Dir(configDirectory)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the operator: %v\n%s", err, out)
 	}
-	token, err := local.ServiceAccountToken(within(t), w.admin.config, systemNamespace, operatorAccount)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kubeconfig := identity.NewKubeconfig(w.admin.config.Host, w.plane.CA())
-	identity.AddToken(kubeconfig, "operator", token)
-	if err := identity.WriteKubeconfig(kubeconfig, o.kubeconfig); err != nil {
-		t.Fatal(err)
-	}
+	o.controller = o.part(t, w, "operator", operatorAccount)
+	o.webhook = o.part(t, w, "webhook", webhookAccount)
 	for _, m := range manifests(t, "webhook") {
 		if m.GetKind() == "MutatingWebhookConfiguration" {
 			w.install(t, []*unstructured.Unstructured{withURL(t, m, o.url())})
@@ -58,6 +59,24 @@ func startOperator(t testing.TB, w *world) {
 	}
 	w.operator = o
 	o.start(t)
+}
+
+func (o *operator) part(t testing.TB, w *world, name, account string) *part {
+	t.Helper()
+	p := &part{
+		name: name, kubeconfig: filepath.Join(o.directory, name+".kubeconfig"),
+		log: filepath.Join(o.directory, "logs", name+".log"), healthPort: freePort(t),
+	}
+	token, err := local.ServiceAccountToken(within(t), w.admin.config, systemNamespace, account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig := identity.NewKubeconfig(w.admin.config.Host, w.plane.CA())
+	identity.AddToken(kubeconfig, name, token)
+	if err := identity.WriteKubeconfig(kubeconfig, p.kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func (o *operator) url() string { return fmt.Sprintf("https://127.0.0.1:%d", o.webhookPort) }
@@ -77,33 +96,54 @@ func withURL(t testing.TB, m *unstructured.Unstructured, url string) *unstructur
 	return &unstructured.Unstructured{Object: object}
 }
 
-// start returns when the operator is ready and its webhook answers.
+// start returns when both are ready and the webhook answers.
 func (o *operator) start(t testing.TB) {
 	t.Helper()
+	o.startWebhook(t)
+	o.startController(t)
+	o.controller.awaitReady(t)
+	o.webhook.awaitReady(t)
+}
+
+func (o *operator) startController(t testing.TB) {
+	t.Helper()
+	o.launch(t, o.controller, "--webhook=false", "--leader-elect=true")
+}
+
+func (o *operator) startWebhook(t testing.TB) {
+	t.Helper()
+	o.launch(t, o.webhook, "--controller=false", "--webhook-bind-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", o.webhookPort))
+}
+
+func (o *operator) launch(t testing.TB, p *part, args ...string) {
+	t.Helper()
 	var err error
-	o.process, err = process.Start(process.Spec{
-		Name: "operator", Path: o.binary, Log: o.log(),
-		Args: []string{
-			"--kubeconfig=" + o.kubeconfig, "--namespace=" + systemNamespace, "--leader-elect=true",
-			"--webhook-bind-host=127.0.0.1", fmt.Sprintf("--webhook-port=%d", o.webhookPort), "--webhook-url=" + o.url(),
-			fmt.Sprintf("--health-probe-bind-address=127.0.0.1:%d", o.healthPort), "--metrics-bind-address=0",
-		},
+	p.process, err = process.Start(process.Spec{
+		Name: p.name, Path: o.binary, Log: p.log,
+		Args: append([]string{
+			"--kubeconfig=" + p.kubeconfig, "--namespace=" + systemNamespace, "--webhook-url=" + o.url(),
+			fmt.Sprintf("--health-probe-bind-address=127.0.0.1:%d", p.healthPort), "--metrics-bind-address=0",
+		}, args...),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the operator is ready", func() string {
+}
+
+func (p *part) awaitReady(t testing.TB) {
+	t.Helper()
+	eventually(t, "the "+p.name+" is ready", func() string {
 		select {
-		case <-o.process.Done():
-			t.Fatal(o.process.Err())
+		case <-p.process.Done():
+			t.Fatal(p.process.Err())
 		default:
 		}
-		return o.readiness()
+		return p.readiness()
 	})
 }
 
-func (o *operator) readiness() string {
-	response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz?verbose", o.healthPort))
+func (p *part) readiness() string {
+	response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz?verbose", p.healthPort))
 	if err != nil {
 		return err.Error()
 	}
@@ -114,23 +154,32 @@ func (o *operator) readiness() string {
 	return ""
 }
 
-func (o *operator) log() string { return filepath.Join(o.directory, "logs", "operator.log") }
+// stop ends both as kubelet does: the operator gives its lease back.
+func (o *operator) stop() {
+	o.controller.stop()
+	o.webhook.stop()
+}
 
-// stop ends it as kubelet does: it gives its lease back.
-func (o *operator) stop() { o.process.Stop(10 * time.Second) }
+func (p *part) stop() {
+	if p.process != nil {
+		p.process.Stop(10 * time.Second)
+	}
+}
 
-// tellLog shows the operator's log when the test has failed.
+// tellLog shows the logs when the test has failed.
 func (o *operator) tellLog(t testing.TB) {
 	t.Cleanup(func() {
 		if !t.Failed() {
 			return
 		}
-		raw, err := os.ReadFile(o.log())
-		if err != nil {
-			t.Log(err)
-			return
+		for _, p := range []*part{o.controller, o.webhook} {
+			raw, err := os.ReadFile(p.log)
+			if err != nil {
+				t.Log(err)
+				continue
+			}
+			t.Logf("the end of the %s's log:\n%s", p.name, raw[max(0, len(raw)-6000):])
 		}
-		t.Logf("the end of the operator's log:\n%s", raw[max(0, len(raw)-6000):])
 	})
 }
 

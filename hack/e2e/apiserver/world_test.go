@@ -21,7 +21,9 @@ import (
 const (
 	systemNamespace = "countersign-system"
 	operatorAccount = "countersign-operator"
+	webhookAccount  = "countersign-webhook"
 	operatorUser    = "system:serviceaccount:" + systemNamespace + ":" + operatorAccount
+	webhookUser     = "system:serviceaccount:" + systemNamespace + ":" + webhookAccount
 	// patience is how long anything may take that is waited for.
 	patience = 30 * time.Second
 )

@@ -29,6 +29,8 @@ const (
 	Account = "countersign-operator"
 	// User is what the API server calls it.
 	User = "system:serviceaccount:" + Namespace + ":" + Account
+	// Webhook is the webhook's Deployment.
+	Webhook = "countersign-webhook"
 	// Image is what config/manager runs.
 	Image = "countersign.local/operator:v1"
 )
@@ -71,11 +73,15 @@ func Deploy(ctx context.Context, c *local.Cluster, progress io.Writer) error {
 	}
 	fmt.Fprintln(progress, "waiting for the operator")
 	// Pods of an image that was imported anew under the same name are replaced.
-	if err := kubectl(ctx, c, root, "rollout", "restart", "deployment/"+Account, "-n", Namespace); err != nil {
-		return err
+	for _, name := range []string{Account, Webhook} {
+		if err := kubectl(ctx, c, root, "rollout", "restart", "deployment/"+name, "-n", Namespace); err != nil {
+			return err
+		}
 	}
-	if err := kubectl(ctx, c, root, "rollout", "status", "deployment/"+Account, "-n", Namespace, "--timeout=120s"); err != nil {
-		return fmt.Errorf("%w\n%s", err, Output(ctx, c, root, "logs", "deployment/"+Account, "-n", Namespace, "--tail=20"))
+	for _, name := range []string{Account, Webhook} {
+		if err := kubectl(ctx, c, root, "rollout", "status", "deployment/"+name, "-n", Namespace, "--timeout=120s"); err != nil {
+			return fmt.Errorf("%w\n%s", err, Output(ctx, c, root, "logs", "deployment/"+name, "-n", Namespace, "--tail=20"))
+		}
 	}
 	return nil
 }

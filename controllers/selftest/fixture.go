@@ -1,0 +1,69 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package selftest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// Namespace holds the probe's account and what it is let loose on, and
+	// nothing else. The operator releases nothing there.
+	Namespace = "countersign-probe"
+	// Account of the probe.
+	Account = "countersign-probe"
+	// User is what the API server calls it.
+	User = "system:serviceaccount:" + Namespace + ":" + Account
+
+	// fixtureName is the Release, and the Deployment of it, that is there to be
+	// attacked.
+	fixtureName = "gate"
+	// attemptName is what a probe tries to make.
+	attemptName = "attempt"
+)
+
+// Fixture is the Release that events about the gate are told of.
+func Fixture() *v1alpha1.Release { return named(&v1alpha1.Release{}, fixtureName) }
+
+// prepare brings the fixture into being, and lets it go when its namespace is
+// being deleted.
+func (t *Tester) prepare(ctx context.Context) error {
+	rel := exampleRelease(fixtureName)
+	rel.Finalizers = []string{v1alpha1.Finalizer}
+	err := t.ensure(ctx, rel, Fixture())
+	if err == nil {
+		err = t.ensure(ctx, exampleDeployment(fixtureName), named(&appsv1.Deployment{}, fixtureName))
+	}
+	if err != nil {
+		return fmt.Errorf("prepare namespace %s, where the gate is tried: %w; if the namespace is missing, apply config/rbac", Namespace, err)
+	}
+	return nil
+}
+
+func (t *Tester) ensure(ctx context.Context, want, have client.Object) error {
+	err := t.Operator.Get(ctx, client.ObjectKeyFromObject(want), have)
+	if apierrors.IsNotFound(err) {
+		return client.IgnoreAlreadyExists(t.Operator.Create(ctx, want))
+	}
+	if err != nil {
+		return err
+	}
+	if have.GetDeletionTimestamp() != nil {
+		if slices.Contains(have.GetFinalizers(), v1alpha1.Finalizer) {
+			return client.IgnoreNotFound(t.Operator.Patch(ctx, have, merge(`{"metadata":{"finalizers":null}}`)))
+		}
+		return fmt.Errorf("%s is being deleted", have.GetName())
+	}
+	if len(want.GetFinalizers()) > 0 && !slices.Contains(have.GetFinalizers(), v1alpha1.Finalizer) {
+		return t.Operator.Patch(ctx, have, merge(`{"metadata":{"finalizers":["`+v1alpha1.Finalizer+`"]}}`))
+	}
+	return nil
+}

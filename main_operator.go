@@ -1,0 +1,159 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/config/policy"
+	webhookmanifest "github.com/countersign/countersign/config/webhook"
+	"github.com/countersign/countersign/controllers"
+	"github.com/countersign/countersign/controllers/admission"
+	"github.com/countersign/countersign/controllers/keys"
+	"github.com/countersign/countersign/controllers/receipt"
+	"github.com/countersign/countersign/controllers/selftest"
+	"github.com/countersign/countersign/controllers/telemetry"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+)
+
+func (p *process) manager(certificates *admission.Certificates) (ctrl.Manager, error) {
+	caches, err := controllers.CacheOptions()
+	if err != nil {
+		return nil, err
+	}
+	mgr, err := ctrl.NewManager(p.config, ctrl.Options{
+		Scheme: p.scheme, Cache: caches,
+		Client:                 client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
+		Metrics:                metricsserver.Options{BindAddress: p.options.metricsAddress},
+		HealthProbeBindAddress: p.options.healthAddress,
+		LeaderElection:         p.options.leaderElect && p.options.controller,
+		LeaderElectionID:       leaseName, LeaderElectionNamespace: p.options.namespace,
+		LeaderElectionReleaseOnCancel: true,
+		WebhookServer:                 p.webhookServer(certificates),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the manager: %w", err)
+	}
+	return mgr, nil
+}
+
+func (p *process) setUpOperator(ctx context.Context) error {
+	recorder := p.mgr.GetEventRecorder("countersign")
+	verifier := receipt.NewVerifier()
+	ring := &keys.Ring{
+		Client: p.direct, Namespace: p.options.namespace, Verifier: verifier, Now: time.Now,
+		Overlap: p.options.keyOverlap, Age: p.options.keyAge, Recorder: recorder,
+	}
+	if err := ring.Load(ctx); err != nil {
+		// It goes on: a rollback needs no keys, and nothing is promoted without.
+		p.mgr.GetLogger().Error(err, "Could not load the keys of receipts")
+	}
+	changed := make(chan event.GenericEvent, 1)
+	tester, err := p.tester(ctx, ring, changed)
+	if err != nil {
+		return err
+	}
+	tester.Recorder = recorder
+	if err := errors.Join(telemetry.Register(), selftest.Register()); err != nil {
+		return err
+	}
+	err = controllers.Setup(ctx, p.mgr, controllers.Options{
+		Verifier: verifier, Gate: tester, GateChanged: changed, Unreleased: selftest.Namespace,
+		Cluster: p.cluster, Workers: p.options.workers,
+		Teller: &telemetry.Teller{Recorder: recorder, Log: p.mgr.GetLogger().WithName("release")},
+	})
+	if err != nil {
+		return fmt.Errorf("set up the controllers: %w", err)
+	}
+	caches, err := p.synced(ctx)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(
+		p.mgr.Add(ring), p.mgr.Add(tester),
+		p.mgr.AddReadyzCheck("trusted-keys", ring.Check),
+		p.mgr.AddReadyzCheck("caches", caches),
+	); err != nil {
+		return fmt.Errorf("set up the operator: %w", err)
+	}
+	return nil
+}
+
+// synced is a health check: it fails until the Releases and policies are read.
+func (p *process) synced(ctx context.Context) (func(*http.Request) error, error) {
+	var informers []cache.Informer
+	for _, kind := range []client.Object{&v1alpha1.Release{}, &v1alpha1.ApprovalPolicy{}} {
+		informer, err := p.mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+		if err != nil {
+			return nil, fmt.Errorf("watch %T: %w", kind, err)
+		}
+		informers = append(informers, informer)
+	}
+	return func(*http.Request) error {
+		for _, informer := range informers {
+			if !informer.HasSynced() {
+				return errors.New("the Releases and ApprovalPolicies are not read yet")
+			}
+		}
+		return nil
+	}, nil
+}
+
+// tester tests the gate as the probe, whom the operator may impersonate.
+func (p *process) tester(ctx context.Context, ring *keys.Ring, changed chan event.GenericEvent) (*selftest.Tester, error) {
+	manifests, err := selftest.ReadManifests(policy.Files, webhookmanifest.Configuration, p.options.operatorUser())
+	if err != nil {
+		return nil, err
+	}
+	config := rest.CopyConfig(p.config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: selftest.User}
+	probe, err := client.New(config, client.Options{Scheme: p.scheme, DryRun: new(true)})
+	if err != nil {
+		return nil, fmt.Errorf("connect to the cluster as the probe: %w", err)
+	}
+	t := &selftest.Tester{
+		Operator: p.direct, Probe: probe, Configuration: p.mgr.GetClient(), Manifests: manifests,
+		Verifier: ring.Verifier, Keys: ring.Try,
+		Cluster: p.cluster, SystemNamespace: p.options.namespace, OperatorUser: p.options.operatorUser(),
+		Changed: func() {
+			select {
+			case changed <- event.GenericEvent{Object: &v1alpha1.ApprovalPolicy{}}:
+			default: // one that waits is enough
+			}
+		},
+	}
+	return t, p.watchConfiguration(ctx, t)
+}
+
+// watchConfiguration has the gate tested when somebody touches it.
+func (p *process) watchConfiguration(ctx context.Context, t *selftest.Tester) error {
+	for _, kind := range []client.Object{
+		&admissionregistrationv1.ValidatingAdmissionPolicy{}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{},
+		&admissionregistrationv1.MutatingWebhookConfiguration{},
+	} {
+		informer, err := p.mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+		if err != nil {
+			return fmt.Errorf("watch %T: %w", kind, err)
+		}
+		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			AddFunc: func(any) { t.Kick() }, UpdateFunc: func(any, any) { t.Kick() }, DeleteFunc: func(any) { t.Kick() },
+		})
+		if err != nil {
+			return fmt.Errorf("watch %T: %w", kind, err)
+		}
+	}
+	return nil
+}
