@@ -39,7 +39,7 @@ type world struct {
 	rel      v1alpha1.Release
 	problems []string
 	// frozen is why the gate is; empty while it is intact.
-	frozen string
+	frozen   string
 	policies []approval.Policy
 	votes    map[string]approval.Vote
 	authors  rollout.Authors

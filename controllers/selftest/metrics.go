@@ -23,7 +23,7 @@ func Register() error {
 	return nil
 }
 
-func number(b bool) float64 {
+func oneIf(b bool) float64 {
 	if b {
 		return 1
 	}

@@ -31,7 +31,7 @@ type probe struct {
 // manifest; an author's vote is left out again at the switch.
 func probes() []probe {
 	return []probe{
-		{"release-votes.countersign.dev", func(ctx context.Context, c client.Client) error {
+		{votesPolicy, func(ctx context.Context, c client.Client) error {
 			rel := exampleRelease(attemptName)
 			rel.Annotations = map[string]string{v1alpha1.VotePrefix + "probe": "sha256:" + strings.Repeat("0", 64)}
 			return c.Create(ctx, rel)

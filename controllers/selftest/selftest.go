@@ -12,12 +12,10 @@
 package selftest
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +46,7 @@ const (
 	guardConfiguration = "configuration"
 	guardWebhook       = "webhook"
 	guardKeys          = "keys"
+	votesPolicy        = "release-votes.countersign.dev"
 )
 
 // Tester tests the gate. It is a Runnable for the manager. The zero gate is
@@ -72,22 +71,23 @@ type Tester struct {
 	// Recorder tells events. May be nil.
 	Recorder events.EventRecorder
 
-	once    sync.Once
-	first   chan struct{} // closed by the first test
-	grace   chan struct{} // closed when State waits no longer for it
-	kicked  chan struct{}
-	running chan struct{} // holds something while a test runs
+	once   sync.Once
+	first  chan struct{} // closed by the first test
+	grace  chan struct{} // closed when State waits no longer for it
+	kicked chan struct{}
+	trying chan struct{} // holds something while Try tests
 
 	mu    sync.Mutex
 	gate  rollout.Gate
-	done  uint64 // tests that were finished
-	began uint64 // tests that were begun
+	began uint64 // number of the test that was begun last
+	tried uint64 // number of the test that Try has finished last
+	froze uint64 // number of the test that has frozen the gate last
 }
 
 func (t *Tester) init() {
 	t.once.Do(func() {
 		t.first, t.grace = make(chan struct{}), make(chan struct{})
-		t.kicked, t.running = make(chan struct{}, 1), make(chan struct{}, 1)
+		t.kicked, t.trying = make(chan struct{}, 1), make(chan struct{}, 1)
 		t.gate.Why = "the gate has not been tested yet"
 		time.AfterFunc(firstTest, func() { close(t.grace) })
 	})
@@ -106,7 +106,7 @@ func (t *Tester) State() rollout.Gate {
 }
 
 // Try tests what stands between a vote and its counting, now: a promotion is
-// about to be carried out. Those that ask while a test runs share the next one.
+// about to be carried out. Those that ask while it tests share the next test.
 // A gate that is frozen is not tried again: Start does that.
 func (t *Tester) Try(ctx context.Context) error {
 	t.init()
@@ -119,12 +119,12 @@ func (t *Tester) Try(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the self-test: %w", ctx.Err())
-		case t.running <- struct{}{}:
+		case t.trying <- struct{}{}:
 		}
-		if !t.finished(wanted) {
-			t.test(ctx, func(p probe) bool { return p.policy == "release-votes.countersign.dev" })
+		if !t.hasTried(wanted) {
+			t.test(ctx, false)
 		}
-		<-t.running
+		<-t.trying
 		gate = t.State()
 	}
 	if !gate.Intact {
@@ -133,11 +133,11 @@ func (t *Tester) Try(ctx context.Context) error {
 	return nil
 }
 
-// finished tells whether a test with this number, or a later one, was finished.
-func (t *Tester) finished(wanted uint64) bool {
+// hasTried tells whether Try has finished a test that began not before this one.
+func (t *Tester) hasTried(wanted uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.done >= wanted
+	return t.tried >= wanted
 }
 
 // NeedLeaderElection is true: only the leader promotes.
@@ -156,9 +156,7 @@ func (t *Tester) Kick() {
 func (t *Tester) Start(ctx context.Context) error {
 	t.init()
 	for {
-		t.running <- struct{}{}
-		t.test(ctx, func(probe) bool { return true })
-		<-t.running
+		t.test(ctx, true)
 		pause := Period
 		if !t.State().Intact {
 			pause = again
@@ -182,70 +180,78 @@ type finding struct {
 	err   error
 }
 
-// test runs all at once, and records what it found.
-func (t *Tester) test(ctx context.Context, chosen func(probe) bool) {
+// attempt finds something out.
+type attempt struct {
+	guard string
+	try   func() error
+}
+
+// attempts are all there are, or those that tell about a vote.
+func (t *Tester) attempts(ctx context.Context, whole bool) []attempt {
+	list := []attempt{
+		{guardConfiguration, func() error { return t.Manifests.compare(ctx, t.Configuration) }},
+		{guardKeys, func() error { return t.Keys(ctx) }},
+		{guardWebhook, func() error { return t.roundTrip(ctx) }},
+	}
+	for _, p := range probes() {
+		if whole || p.policy == votesPolicy {
+			list = append(list, attempt{p.policy, func() error { return p.run(ctx, t.Probe) }})
+		}
+	}
+	return list
+}
+
+// test makes the attempts, and records what it found: the whole of them one
+// after the other, so as not to be in anybody's way, and a part of them at once,
+// because a promotion waits for it.
+func (t *Tester) test(ctx context.Context, whole bool) {
 	t.mu.Lock()
 	t.began++
+	number := t.began
 	t.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	var findings []finding
-	whole := chosen(probe{})
+	list := t.attempts(bounded, whole)
+	findings := make([]finding, len(list))
+	var wait sync.WaitGroup
 	if whole {
-		if err := t.prepare(ctx); err != nil {
-			log.FromContext(ctx).Error(err, "Could not prepare the self-test")
+		t.prepare(bounded)
+	}
+	for i, a := range list {
+		if whole {
+			findings[i] = finding{a.guard, a.try()}
+		} else {
+			wait.Go(func() { findings[i] = finding{a.guard, a.try()} })
 		}
 	}
-	found := make(chan finding)
-	start := func(guard string, try func() error) {
-		findings = append(findings, finding{})
-		go func() { found <- finding{guard, try()} }()
+	wait.Wait()
+	if ctx.Err() == nil {
+		t.record(ctx, findings, number, whole)
 	}
-	start(guardConfiguration, func() error { return t.Manifests.compare(ctx, t.Configuration) })
-	start(guardKeys, func() error { return t.Keys(ctx) })
-	start(guardWebhook, func() error { return t.roundTrip(ctx) })
-	for _, p := range probes() {
-		if chosen(p) {
-			start(p.policy, func() error { return p.run(ctx, t.Probe) })
-		}
-	}
-	for i := range findings {
-		findings[i] = <-found
-	}
-	slices.SortFunc(findings, func(a, b finding) int { return cmp.Or(order(a.guard)-order(b.guard), cmp.Compare(a.guard, b.guard)) })
-	t.record(ctx, findings, whole)
+	t.finish(number, whole)
 }
 
-// order puts first what explains the others.
-func order(guard string) int {
-	if i := slices.Index([]string{guardConfiguration, guardKeys, guardWebhook}, guard); i >= 0 {
-		return i
-	}
-	return 3
-}
-
-// record takes the findings over. A test of a part cannot thaw what the whole
-// has frozen.
-func (t *Tester) record(ctx context.Context, findings []finding, whole bool) {
-	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
-		t.finish()
-		return // the process ends, or the caller gave up: nothing was found
-	}
+// record takes the findings over. The first that is bad stands for all: the
+// order is that in which one explains the next. A part cannot thaw what the
+// whole has frozen, and neither can a test that began before the one that froze.
+func (t *Tester) record(ctx context.Context, findings []finding, number uint64, whole bool) {
 	gate := rollout.Gate{Intact: true}
 	for _, f := range findings {
-		intact.WithLabelValues(f.guard).Set(number(f.err == nil))
+		intact.WithLabelValues(f.guard).Set(oneIf(f.err == nil))
 		if f.err != nil && gate.Intact {
-			gate = rollout.Gate{Why: fmt.Sprintf("%s: %v", f.guard, f.err)}
+			gate = rollout.Gate{Why: f.guard + ": " + f.err.Error()}
 		}
 	}
 	t.mu.Lock()
 	before := t.gate
-	if whole || !gate.Intact {
+	switch {
+	case !gate.Intact:
+		t.gate, t.froze = gate, max(t.froze, number)
+	case whole && number > t.froze:
 		t.gate = gate
 	}
 	now := t.gate
 	t.mu.Unlock()
-	t.finish()
 	if now == before {
 		return
 	}
@@ -255,10 +261,12 @@ func (t *Tester) record(ctx context.Context, findings []finding, whole bool) {
 	}
 }
 
-func (t *Tester) finish() {
+func (t *Tester) finish(number uint64, whole bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.done = t.began
+	if !whole {
+		t.tried = max(t.tried, number)
+	}
 	select {
 	case <-t.first:
 	default:
