@@ -65,7 +65,7 @@ func (v *Verifier) Vote(envelope string) (Vote, error) {
 }
 
 func openVote(keys []ed25519.PublicKey, envelope string) (Vote, error) {
-	payload, err := open(keys, VotePayloadType, envelope)
+	payload, err := openBy(keys, VotePayloadType, envelope)
 	if err != nil {
 		return Vote{}, err
 	}
@@ -91,7 +91,7 @@ func (v *Verifier) known() Keys {
 
 // Authors is what the envelope of an author list proves.
 func (v *Verifier) Authors(envelope string) (Authors, error) {
-	payload, err := open(v.known().Trusted, AuthorsPayloadType, envelope)
+	payload, err := v.open(AuthorsPayloadType, envelope)
 	if err != nil {
 		return Authors{}, err
 	}
@@ -105,8 +105,13 @@ func (v *Verifier) Authors(envelope string) (Authors, error) {
 	return authors, authors.check()
 }
 
-// open is the payload of an envelope of the wanted type with one good signature.
-func open(keys []ed25519.PublicKey, payloadType, envelope string) ([]byte, error) {
+// open is the payload of an envelope that a trusted key has signed.
+func (v *Verifier) open(payloadType, envelope string) ([]byte, error) {
+	return openBy(v.known().Trusted, payloadType, envelope)
+}
+
+// openBy is the payload of an envelope of the wanted type with one good signature.
+func openBy(keys []ed25519.PublicKey, payloadType, envelope string) ([]byte, error) {
 	if len(envelope) > maxEnvelope {
 		return nil, fmt.Errorf("the envelope is longer than %d bytes", maxEnvelope)
 	}
