@@ -87,3 +87,7 @@ type PendingReview struct {
 	// +optional
 	Overdue bool `json:"overdue,omitempty"`
 }
+
+// Promotes tells whether a switch lets a candidate through, rather than going
+// back or putting right.
+func (r SwitchReason) Promotes() bool { return r == SwitchPromote || r == SwitchBreakGlass }

@@ -28,6 +28,9 @@ const (
 	ConditionTrafficSettled = "TrafficSettled"
 	// ConditionVerified: True when the active content passed its observation.
 	ConditionVerified = "Verified"
+	// ConditionReviewPending: True while somebody has to look at a use of
+	// break-glass.
+	ConditionReviewPending = "ReviewPending"
 	// ConditionPaused: True while spec.paused holds the release.
 	ConditionPaused = "Paused"
 )
@@ -122,6 +125,13 @@ const (
 	ReasonWaitingForEndpoints = "WaitingForEndpoints"
 	// ReasonObserving: the active content is watched (Verified).
 	ReasonObserving = "Observing"
+	// ReasonBreakGlass: somebody on call lets the candidate through (Approved).
+	ReasonBreakGlass = "BreakGlass"
+	// ReasonReviewPending: a use of break-glass has to be looked at first
+	// (Approved, ReviewPending).
+	ReasonReviewPending = "ReviewPending"
+	// ReasonReviewOverdue: it should have been by now (ReviewPending).
+	ReasonReviewOverdue = "ReviewOverdue"
 	// ReasonPausedBySpec: spec.paused is true (Paused).
 	ReasonPausedBySpec = "PausedBySpec"
 )

@@ -25,7 +25,7 @@ func (p *plan) pickCandidate() {
 	if c == nil || c.Revision != p.snap.Revision {
 		next := p.freshCandidate(p.idleColour())
 		if c != nil {
-			next.Authors = allAuthors(next.Authors, c.Authors)
+			next.Authors, next.Delegates = allAuthors(next.Authors, c.Authors), allDelegates(next.Authors, next.Delegates, c.Authors, c.Delegates)
 		}
 		p.st.Candidate = next
 		p.note(false, NoticeCandidateDetected, fmt.Sprintf("content %d is prepared in %s", next.Sequence, next.Colour))
@@ -33,7 +33,7 @@ func (p *plan) pickCandidate() {
 	}
 	c.Colour = p.idleColour()
 	if p.snap.Authors.Known {
-		c.Authors = allAuthors(c.Authors, p.snap.Authors.Names)
+		p.addAuthors(c)
 	}
 	p.refreshDigest(c)
 }
@@ -45,9 +45,14 @@ func (p *plan) freshCandidate(colour v1alpha1.Colour) *v1alpha1.CandidateStatus 
 		ObservedGeneration: p.snap.Release.Generation, Since: p.now(),
 	}
 	if p.snap.Authors.Known {
-		c.Authors = allAuthors(nil, p.snap.Authors.Names)
+		p.addAuthors(c)
 	}
 	return c
+}
+
+func (p *plan) addAuthors(c *v1alpha1.CandidateStatus) {
+	a := p.snap.Authors
+	c.Authors, c.Delegates = allAuthors(c.Authors, a.Names), allDelegates(c.Authors, c.Delegates, a.Names, a.Delegates)
 }
 
 // refreshDigest gives the candidate its digest once it stands in its colour,

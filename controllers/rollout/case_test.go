@@ -42,6 +42,8 @@ type world struct {
 	frozen   string
 	policies []approval.Policy
 	votes    map[string]approval.Vote
+	glasses  []approval.Glass
+	reviews  []approval.Review
 	authors  rollout.Authors
 	colours  map[v1alpha1.Colour]*colour
 	services map[string]*service
@@ -240,6 +242,7 @@ func (w *world) snapshot() rollout.Snapshot {
 		Now: w.now, Release: *w.rel.DeepCopy(), Revision: revision, Cluster: "c1", Problems: slices.Clone(w.problems),
 		Policies: slices.Clone(w.policies), Authors: w.authors, Results: slices.Clone(w.results),
 		Blue: w.workload(blue), Green: w.workload(green), Gate: rollout.Gate{Intact: w.frozen == "", Why: w.frozen},
+		Glasses: slices.Clone(w.glasses), Reviews: slices.Clone(w.reviews),
 	}
 	for _, slot := range slices.Sorted(maps.Keys(w.votes)) {
 		s.Votes = append(s.Votes, w.votes[slot])

@@ -36,6 +36,7 @@ func (p *plan) conditions() {
 	p.setIfTrue(v1alpha1.ConditionReconciling, p.reconciling())
 	p.setIfTrue(v1alpha1.ConditionStalled, p.stalled())
 	p.setIfTrue(v1alpha1.ConditionPaused, p.paused())
+	p.setIfTrue(v1alpha1.ConditionReviewPending, p.reviewPending())
 	p.set(v1alpha1.ConditionReleased, p.released())
 	p.set(v1alpha1.ConditionAvailable, p.available())
 	p.set(v1alpha1.ConditionCandidateReady, p.candidateReady())
@@ -135,7 +136,7 @@ func (p *plan) stalled() claimAbout {
 // frozen tells whether nothing but the gate can hold the candidate back: it
 // could be promoted, and a guard was not seen to hold.
 func (p *plan) frozen() bool {
-	return p.verdict.Outcome == approval.Approved && !p.snap.Gate.Intact
+	return (p.verdict.Outcome == approval.Approved || p.way() != "") && !p.snap.Gate.Intact
 }
 
 func (p *plan) frozenMessage() string {
@@ -222,11 +223,15 @@ func (p *plan) approved() claimAbout {
 	case c.Digest == "":
 		return no(v1alpha1.ReasonProgressing, "the digest is not known yet; votes are taken as soon as the candidate stands in its colour")
 	case p.frozen():
-		return no(v1alpha1.ReasonGateFrozen, "every seat is filled, and "+p.frozenMessage())
+		return no(v1alpha1.ReasonGateFrozen, p.frozenMessage())
+	case p.way() == v1alpha1.SwitchBreakGlass:
+		return yes(v1alpha1.ReasonBreakGlass, fmt.Sprintf("%s lets it through by break-glass (%s: %s)", p.glass.User, p.glass.Ticket, p.glass.Reason))
+	case p.verdict.Outcome == approval.Approved && len(p.st.Reviews) > 0:
+		return no(v1alpha1.ReasonReviewPending, "every seat is filled, and "+p.reviewPending().message)
 	case p.verdict.Outcome == approval.Approved:
 		return yes(v1alpha1.ReasonQuorumMet, "every seat is filled")
 	case p.verdict.Outcome == approval.Pending:
-		return no(p.verdict.Reason, fmt.Sprintf("%s; approve with: kubectl annotate release %s -n %s %s<you>=%s --overwrite",
+		return no(p.verdict.Reason, p.glassMessage()+fmt.Sprintf("%s; approve with: kubectl annotate release %s -n %s %s<you>=%s --overwrite",
 			p.verdict.Message, p.snap.Release.Name, p.snap.Release.Namespace, v1alpha1.VotePrefix, c.Digest))
 	}
 	return no(p.verdict.Reason, p.blockedMessage())

@@ -44,6 +44,10 @@ type plan struct {
 	// alarms are faults that a candidate may mend, and so do not hold one back.
 	alarms  []blocker
 	verdict approval.Verdict
+	// glass lets the candidate through in an emergency; nil if none does.
+	glass *approval.Glass
+	// shattered says why those that are there do not.
+	shattered []string
 }
 
 // blocker is a fault that somebody has to mend.
@@ -60,6 +64,7 @@ func (p *plan) steps() {
 	p.giveBack()
 	p.prepare()
 	p.test()
+	p.review()
 	p.judge()
 	p.promote()
 	p.retire()

@@ -22,6 +22,7 @@ func (p *plan) judge() {
 		return
 	}
 	p.verdict = p.evaluate(c)
+	p.judgeGlasses(c)
 	for _, v := range p.verdict.Votes {
 		p.explain(v)
 	}
@@ -47,9 +48,11 @@ func (p *plan) wakeForVotes(c *v1alpha1.CandidateStatus) {
 }
 
 func (p *plan) evaluate(c *v1alpha1.CandidateStatus) approval.Verdict {
-	return approval.Evaluate(p.snap.Policies, approval.Subject{
-		Digest: c.Digest, Authors: c.Authors, AuthorsKnown: p.snap.Authors.Known,
-	}, p.snap.Votes, p.snap.Now)
+	return approval.Evaluate(p.snap.Policies, p.subject(c), p.snap.Votes, p.snap.Now)
+}
+
+func (p *plan) subject(c *v1alpha1.CandidateStatus) approval.Subject {
+	return approval.Subject{Digest: c.Digest, Authors: c.Authors, AuthorsKnown: p.snap.Authors.Known}
 }
 
 func (p *plan) explain(v approval.ExplainedVote) {
@@ -78,13 +81,19 @@ func (p *plan) promote() {
 	}
 	approvers = atMost(64, union(nil, approvers))
 	spec := p.spec()
-	p.note(false, NoticeReleaseApproved, fmt.Sprintf("%s is approved by %s", short(c.Digest), list(approvers)))
-	p.begin(v1alpha1.SwitchPromote, v1alpha1.Content{
+	reason := p.way()
+	if reason == v1alpha1.SwitchPromote {
+		p.note(false, NoticeReleaseApproved, fmt.Sprintf("%s is approved by %s", short(c.Digest), list(approvers)))
+	}
+	p.begin(reason, v1alpha1.Content{
 		Colour: c.Colour, Digest: c.Digest, Revision: c.Revision, TemplateHash: c.TemplateHash, Sequence: c.Sequence,
-		Authors: slices.Clone(c.Authors), Services: p.following(spec.Services), AfterSwitch: afterSwitch(spec),
+		Authors: slices.Clone(c.Authors), Delegates: slices.Clone(c.Delegates), Services: p.following(spec.Services), AfterSwitch: afterSwitch(spec),
 		ObserveSeconds: spec.ObserveSeconds, KeepIdleSeconds: orDefault(spec.KeepIdleSeconds, 3600),
 		ReadinessGraceSeconds: orDefault(spec.ReadinessGraceSeconds, 15),
 	}, "", approvers)
+	if reason == v1alpha1.SwitchBreakGlass {
+		p.recordGlass(p.st.Switch)
+	}
 }
 
 // holdback says what keeps a workable candidate from being switched to; empty
@@ -99,8 +108,8 @@ func (p *plan) holdback() string {
 		return "the Pods of the candidate are not all available"
 	case c.TestedAt == nil:
 		return "the checks have not passed"
-	case p.verdict.Outcome != approval.Approved:
-		return "it is not approved"
+	case p.way() == "":
+		return p.unapproved()
 	case !p.snap.Gate.Intact:
 		return "the gate is frozen"
 	case !p.previewsComplete(c.Colour):

@@ -20,7 +20,7 @@ import (
 // permitted), and once nothing happens any more it comes to rest.
 func TestAnyLife(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		l := &life{T: t, w: newWorld(t, withChecks, withTwoServices), rollbacks: map[int64]int64{}}
+		l := &life{T: t, w: newWorld(t, withChecks, withTwoServices, onCall), rollbacks: map[int64]int64{}}
 		for range rapid.IntRange(1, 40).Draw(t, "events") {
 			names := slices.Sorted(maps.Keys(l.events()))
 			l.events()[rapid.SampledFrom(names).Draw(t, "event")]()
@@ -71,7 +71,7 @@ func (l *life) step() bool {
 func (l *life) calm() {
 	w := l.w
 	w.writes, w.lag, w.problems = 1<<30, false, nil
-	w.policies, w.authors = newWorld(l).policies, newWorld(l).authors
+	w.policies, w.authors = newWorld(l, onCall).policies, newWorld(l).authors
 	for _, m := range w.colours {
 		m.missing, m.slow, m.foreign = 0, false, false
 		if m.leaving {
@@ -121,6 +121,17 @@ func (l *life) events() map[string]func() {
 				w.reject(l.user())
 			}
 		},
+		"glass": func() {
+			if w.rel.Status.Candidate != nil {
+				w.breakGlass(func(g *approval.Glass) { g.User = l.user() })
+			}
+		},
+		"no glass": func() { w.glasses = nil },
+		"review": func() {
+			if len(w.rel.Status.Reviews) > 0 {
+				w.lookAt(l.user())
+			}
+		},
 		"withdraw": func() { w.withdraw(l.user()) },
 		"time": func() {
 			w.now = w.now.Add(rapid.SampledFrom([]time.Duration{0, time.Second, 15 * time.Second, 601 * time.Second, time.Hour, 25 * time.Hour}).Draw(l.T, "time"))
@@ -166,7 +177,7 @@ func (l *life) mischief() map[string]func() {
 		"policy": func() {
 			w.policies = nil
 			if rapid.Bool().Draw(l.T, "any") {
-				w.policies = []approval.Policy{{Name: "prod", ValidFor: rapid.SampledFrom([]time.Duration{time.Minute, time.Hour}).Draw(l.T, "validFor"), Rules: newWorld(l).policies[0].Rules}}
+				w.policies = []approval.Policy{{Name: "prod", BreakGlass: newWorld(l, onCall).policies[0].BreakGlass, ValidFor: rapid.SampledFrom([]time.Duration{time.Minute, time.Hour}).Draw(l.T, "validFor"), Rules: newWorld(l).policies[0].Rules}}
 			}
 		},
 		"selector": func() {

@@ -46,7 +46,7 @@ func (w *world) step() bool {
 			break
 		}
 	}
-	if sw := w.rel.Status.Switch; sw != nil && sw.Reason == v1alpha1.SwitchPromote && sw.CancelledAt == nil {
+	if sw := w.rel.Status.Switch; sw != nil && sw.Reason.Promotes() && sw.CancelledAt == nil {
 		w.promoted[sw.To.Digest] = true
 	}
 	return !idle

@@ -94,13 +94,13 @@ func (p *plan) waitingFor() string {
 // missing says which seats are free, or what else holds the candidate back.
 func (p *plan) missing() string {
 	switch {
-	case p.verdict.Outcome == approval.Approved && !p.fenced():
+	case p.way() != "" && !p.fenced():
 		return "the switch that was called off to be fenced"
-	case p.verdict.Outcome == approval.Approved && p.snap.InUse(p.st.Candidate.Colour):
+	case p.way() != "" && p.snap.InUse(p.st.Candidate.Colour):
 		return "the traffic to leave " + string(p.st.Candidate.Colour)
 	case p.frozen():
 		return "the gate to be mended (" + v1alpha1.ReasonGateFrozen + ")"
-	case p.verdict.Outcome == approval.Approved:
+	case p.way() != "" || p.verdict.Outcome == approval.Approved:
 		return p.holdback()
 	case p.verdict.Outcome == approval.Blocked:
 		return p.verdict.Reason
@@ -112,6 +112,9 @@ func (p *plan) missing() string {
 	}
 	if len(seats) == 0 {
 		return clip(p.verdict.Message, 256)
+	}
+	if len(p.st.Reviews) > 0 {
+		seats = append(seats, p.unapproved())
 	}
 	return strings.Join(seats, "; ")
 }

@@ -53,7 +53,7 @@ func (p *plan) moves(sw *v1alpha1.SwitchStatus, svc *Service) bool {
 func (p *plan) shift(sw *v1alpha1.SwitchStatus) {
 	a := ShiftTraffic{Epoch: sw.Epoch, To: sw.To.Colour}
 	_, a.Begun = p.progress(sw)
-	if sw.Reason == v1alpha1.SwitchPromote {
+	if sw.Reason.Promotes() {
 		a.Policies, a.Added = p.snap.Policies, p.spec().Approval
 		if a.Policies == nil {
 			a.Policies = []approval.Policy{}
@@ -91,11 +91,12 @@ func (p *plan) journal() {
 		p.settle(sw)
 	case all && some:
 		p.landed(sw)
-	case !some && sw.Reason == v1alpha1.SwitchPromote && p.calledOff(sw) != "":
+	case !some && sw.Reason.Promotes() && p.calledOff(sw) != "":
 		now := p.microNow()
 		sw.CancelledAt = &now
 		sw.Message = clip("called off before any traffic moved: "+p.calledOff(sw), 1024)
 		p.note(true, NoticeSwitchCancelled, sw.Message)
+		p.forgetReview(sw.Epoch)
 		p.fence()
 	default:
 		p.renumber(sw)
@@ -108,8 +109,10 @@ func (p *plan) journal() {
 func (p *plan) renumber(sw *v1alpha1.SwitchStatus) {
 	for i := range p.snap.Services {
 		if svc := &p.snap.Services[i]; p.moves(sw, svc) && svc.Epoch >= sw.Epoch && svc.Colour != sw.To.Colour {
+			was := sw.Epoch
 			sw.Epoch = p.nextEpoch()
 			p.st.Epoch = sw.Epoch
+			p.renumberReview(was, sw.Epoch)
 			return
 		}
 	}
@@ -154,10 +157,7 @@ func (p *plan) calledOff(sw *v1alpha1.SwitchStatus) string {
 	if !p.snap.Gate.Intact {
 		return "the gate is frozen: " + p.snap.Gate.Why
 	}
-	if v := p.evaluate(c); v.Outcome != approval.Approved {
-		return "it is not approved any more"
-	}
-	return ""
+	return p.revoked(sw, c)
 }
 
 // fence makes sure that the last switch, once called off, cannot happen late.
@@ -222,13 +222,13 @@ func (p *plan) landed(sw *v1alpha1.SwitchStatus) {
 		"Services lead to %s (%s, epoch %d, %s)", sw.To.Colour, short(sw.To.Digest), sw.Epoch, sw.Reason))
 	p.st.History = append([]v1alpha1.HistoryEntry{{
 		Epoch: sw.Epoch, Reason: sw.Reason, Colour: sw.To.Colour, Digest: sw.To.Digest,
-		Approvers: sw.Approvers, At: p.now(),
+		Approvers: sw.Approvers, BreakGlass: sw.BreakGlass.DeepCopy(), At: p.now(),
 	}}, p.st.History...)
 	if len(p.st.History) > historyLimit {
 		p.st.History = p.st.History[:historyLimit]
 	}
 	switch sw.Reason {
-	case v1alpha1.SwitchPromote:
+	case v1alpha1.SwitchPromote, v1alpha1.SwitchBreakGlass:
 		p.promoted(sw)
 	case v1alpha1.SwitchRollback:
 		p.rolledBack(sw)

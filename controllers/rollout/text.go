@@ -45,6 +45,20 @@ func allAuthors(a, b []string) []string {
 	return all
 }
 
+// allDelegates are the programs among two sets of authors that said for whom they
+// wrote wherever they are authors.
+func allDelegates(a, saidInA, b, saidInB []string) (delegates []string) {
+	silent := func(name string, authors, said []string) bool {
+		return slices.Contains(authors, name) && !slices.Contains(said, name)
+	}
+	for _, name := range union(saidInA, saidInB) {
+		if !silent(name, a, saidInA) && !silent(name, b, saidInB) {
+			delegates = append(delegates, name)
+		}
+	}
+	return atMost(authorLimit, delegates)
+}
+
 func atMost(n int, names []string) []string { return names[:min(n, len(names))] }
 
 // union is the sorted set of both.

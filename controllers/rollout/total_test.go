@@ -112,6 +112,7 @@ func anyStatus(t *rapid.T) v1alpha1.ReleaseStatus {
 		}),
 		Candidate: maybe(t, "candidate", anyCandidate),
 		Switch:    maybe(t, "switch", anySwitch),
+		Reviews:   anyOf(t, "pending", nil, []v1alpha1.PendingReview{{Epoch: 1, Digest: "x", By: "erin", DueBy: metav1.NewTime(start)}}),
 		Checks: anyOf(t, "results", nil, []v1alpha1.CheckStatus{
 			{Stage: v1alpha1.StageAfterSwitch, Name: "live", Digest: "x", State: v1alpha1.CheckFailed},
 			{Stage: v1alpha1.StageBeforeSwitch, Name: "smoke", Digest: "x", State: v1alpha1.CheckPassed},
@@ -133,7 +134,7 @@ func anyCandidate(t *rapid.T) v1alpha1.CandidateStatus {
 func anySwitch(t *rapid.T) v1alpha1.SwitchStatus {
 	return v1alpha1.SwitchStatus{
 		Epoch: anyInt(t), To: anyContent(t), Message: anyText(t), IntendedAt: anyMicroTime(t),
-		Reason:    anyOf(t, "reason", v1alpha1.SwitchPromote, v1alpha1.SwitchRollback, v1alpha1.SwitchRepair, "x"),
+		Reason:    anyOf(t, "reason", v1alpha1.SwitchPromote, v1alpha1.SwitchBreakGlass, v1alpha1.SwitchRollback, v1alpha1.SwitchRepair, "x"),
 		PatchedAt: maybe(t, "patched", anyMicroTime), SettledAt: maybe(t, "settled", anyMicroTime), CancelledAt: maybe(t, "cancelled", anyMicroTime),
 	}
 }
@@ -158,7 +159,7 @@ func anyService(t *rapid.T, name string) rollout.Service {
 }
 
 func anySnapshot(t *rapid.T) rollout.Snapshot {
-	w := newWorld(t, withChecks)
+	w := newWorld(t, withChecks, onCall)
 	rel := w.rel
 	rel.Status, rel.Spec.Services = anyStatus(t), anyRefs(t)
 	rel.Generation, rel.Spec.Paused = anyInt(t), rapid.Bool().Draw(t, "paused")
@@ -171,6 +172,8 @@ func anySnapshot(t *rapid.T) rollout.Snapshot {
 	return rollout.Snapshot{
 		Now: start, Release: rel, Revision: anyText(t), Cluster: anyOf(t, "cluster", "", "c1"),
 		Problems: anyOf(t, "problems", nil, nil, []string{"x"}), Policies: anyOf(t, "policies", nil, []approval.Policy{{}}, w.policies),
+		Glasses: anyOf(t, "glasses", nil, []approval.Glass{{Slot: "s", Digest: anyText(t), Ticket: "t", Reason: "r", User: "erin", Groups: []string{"sre"}, At: start}}),
+		Reviews: anyOf(t, "reviews", nil, []approval.Review{{Slot: "s", Digest: anyText(t), User: "bob"}}),
 		Votes:   anyOf(t, "votes", nil, []approval.Vote{{Slot: "s"}}),
 		Authors: rollout.Authors{Names: anyOf(t, "authors", nil, []string{"dev"}), Known: rapid.Bool().Draw(t, "known")},
 		Blue:    anyWorkload(t), Green: anyWorkload(t), Gate: rollout.Gate{Intact: rapid.Bool().Draw(t, "intact"), Why: anyText(t)},

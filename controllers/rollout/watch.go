@@ -14,7 +14,7 @@ import (
 // watch looks after content from the moment its switch is intended until its
 // observation ends, and goes back when it fails. It asks nobody.
 func (p *plan) watch() {
-	if sw := p.moving(); sw != nil && sw.Reason == v1alpha1.SwitchPromote {
+	if sw := p.moving(); sw != nil && sw.Reason.Promotes() {
 		p.watchHalfSwitched(sw)
 		return
 	}
@@ -151,7 +151,7 @@ func (p *plan) giveUp(failed v1alpha1.Content, why string) {
 	if c == nil && failed.Revision == p.snap.Revision {
 		c = &v1alpha1.CandidateStatus{
 			Colour: failed.Colour, Digest: failed.Digest, Revision: failed.Revision, TemplateHash: failed.TemplateHash,
-			Sequence: failed.Sequence, ObservedGeneration: p.snap.Release.Generation, Authors: failed.Authors, Since: p.st.Active.Since,
+			Sequence: failed.Sequence, ObservedGeneration: p.snap.Release.Generation, Authors: failed.Authors, Delegates: failed.Delegates, Since: p.st.Active.Since,
 		}
 		p.st.Candidate = c
 		p.haltCandidate(v1alpha1.ReasonRolledBack, why+tryAgain)
@@ -162,7 +162,7 @@ func (p *plan) giveUp(failed v1alpha1.Content, why string) {
 		p.st.Candidate = c
 	}
 	c.Colour = failed.Colour
-	c.Authors = allAuthors(c.Authors, failed.Authors)
+	c.Authors, c.Delegates = allAuthors(c.Authors, failed.Authors), allDelegates(c.Authors, c.Delegates, failed.Authors, failed.Delegates)
 }
 
 // finish ends the observation when its time is over and nothing is amiss.
