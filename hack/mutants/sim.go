@@ -60,7 +60,7 @@ func simGuards() []guard {
 	}
 	for i := range guards {
 		guards[i].notices = violated
-		guards[i].test = []string{"./controllers/internal/sim", "-run", "TestSeeds", "-args", "-seeds=400", "-stop"}
+		guards[i].test = []string{"./controllers/internal/sim", "-run", "TestSeeds", "-args", "-seeds=300", "-stop"}
 	}
 	return guards
 }
