@@ -24,7 +24,7 @@ func PhaseGraph() map[v1alpha1.Phase][]v1alpha1.Phase {
 	)
 	return map[v1alpha1.Phase][]v1alpha1.Phase{
 		"":        {preparing, paused, deleting},
-		preparing: {testing, awaiting, switching, stable, halted, paused, deleting},
+		preparing: {testing, awaiting, switching, stable, back, halted, paused, deleting},
 		testing:   {preparing, awaiting, switching, stable, halted, paused, deleting},
 		awaiting:  {preparing, testing, switching, stable, halted, paused, deleting},
 		switching: {observing, preparing, testing, awaiting, stable, back, halted, paused, deleting},
