@@ -21,7 +21,7 @@ func (c *ControlPlane) startFakeNodes(ctx context.Context) error {
 	if c.opts.FakeNodes == 0 {
 		return nil
 	}
-	config, err := c.programConfig("kwok", "kwok", "system:masters")
+	config, err := c.programConfig("kwok", "kwok", "system:masters", "system:nodes")
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ const configDirectory = "../../../config"
 
 // resources that are used here, by name.
 var resources = versioned(map[string][]string{
-	"/v1":                             {"namespaces", "configmaps", "services", "serviceaccounts", "pods"},
+	"/v1":                             {"namespaces", "configmaps", "services", "serviceaccounts", "pods", "endpoints"},
 	"apps/v1":                         {"deployments", "replicasets", "statefulsets"},
 	"discovery.k8s.io/v1":             {"endpointslices"},
 	"countersign.dev/v1alpha1":        {"releases", "approvalpolicies"},
@@ -66,6 +66,9 @@ func resourceOf(o *unstructured.Unstructured) string {
 	kind := strings.ToLower(o.GetKind())
 	if name, ends := strings.CutSuffix(kind, "policy"); ends {
 		return name + "policies"
+	}
+	if kind == "endpoints" {
+		return kind
 	}
 	return kind + "s"
 }

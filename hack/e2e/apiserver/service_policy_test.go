@@ -81,10 +81,12 @@ func serviceRules() []rule {
 func requesterRules() []rule {
 	made := serviceText("made", "active", "0", "none")
 	return []rule{{
+		row:      "sec/18",
 		says:     " cannot create a Service with the label ",
 		refused:  []attempt{{what: "with our label", who: "dev", create: made}},
 		admitted: []attempt{{what: "by the operator", who: "operator", create: made}},
 	}, {
+		row:  "sec/12",
 		says: " cannot change the selector of Service ",
 		refused: []attempt{
 			{what: "to the other colour", who: "dev", on: "services/shop", change: leadTo("green")},
@@ -101,6 +103,7 @@ func requesterRules() []rule {
 			{what: "of one's own Service", who: "dev", on: "services/foreign", change: set("spec.selector.app", "other")},
 		},
 	}, {
+		row:  "sec/12",
 		says: " cannot change the ports of Service ",
 		refused: []attempt{
 			{what: "another target", who: "dev", on: "services/shop", change: set("spec.ports", ports(80, 9090))},
@@ -111,10 +114,11 @@ func requesterRules() []rule {
 			{what: "of one's own Service", who: "dev", on: "services/foreign", change: set("spec.ports", ports(80, 9090))},
 		},
 	}, {
+		row:  "sec/12",
 		says: " cannot change type, externalName, externalIPs or publishNotReadyAddresses of Service ",
 		refused: []attempt{
 			{what: "type", who: "dev", on: "services/shop", change: all(set("spec.type", "LoadBalancer"), set("spec.allocateLoadBalancerNodePorts", false))},
-			{what: "externalName", who: "dev", on: "services/shop", change: set("spec.externalName", "elsewhere.example.com")},
+			{row: "sec/18", what: "externalName", who: "dev", on: "services/shop", change: set("spec.externalName", "elsewhere.example.com")},
 			{what: "externalIPs", who: "dev", on: "services/shop", change: set("spec.externalIPs", []any{"192.0.2.1"})},
 			{what: "publishNotReadyAddresses", who: "dev", on: "services/shop", change: set("spec.publishNotReadyAddresses", true)},
 		},
@@ -123,6 +127,7 @@ func requesterRules() []rule {
 			{what: "by the operator", who: "operator", on: "services/shop", change: set("spec.publishNotReadyAddresses", true)},
 		},
 	}, {
+		row:  "sec/13",
 		says: " cannot change the labels countersign.dev/* or the annotation ",
 		refused: []attempt{
 			{what: "the label is stripped", who: "dev", on: "services/shop", change: label("countersign.dev/release", "")},
@@ -142,10 +147,12 @@ func requesterRules() []rule {
 				change: all(label("countersign.dev/release", ""), label("countersign.dev/role", ""), epoch(""))},
 		},
 	}, {
+		row:      "sec/19",
 		says:     " cannot change the owners of Service ",
 		refused:  []attempt{{what: "an owner that can be deleted", who: "dev", on: "services/shop", change: set("metadata.ownerReferences", owners)}},
 		admitted: []attempt{{what: "of one's own Service", who: "dev", on: "services/foreign", change: set("metadata.ownerReferences", owners)}},
 	}, {
+		row:  "sec/21",
 		says: " cannot delete Service ",
 		refused: []attempt{
 			{what: "a Service with traffic", who: "dev", on: "services/shop"},
@@ -168,6 +175,7 @@ func ports(port, target int64) []any {
 func epochRules() []rule {
 	claim := all(label("countersign.dev/release", "shop"), label("countersign.dev/role", "active"))
 	return []rule{{
+		row:  "sec/63",
 		says: " cannot change without a growing epoch ",
 		refused: []attempt{
 			{what: "the same epoch", who: "operator", on: "services/shop", change: leadTo("green")},
@@ -197,6 +205,7 @@ func epochRules() []rule {
 			{what: "switched in the claim", who: "operator", on: "services/foreign", change: all(claim, epoch("1"), leadTo("blue"))},
 		},
 	}, {
+		row:  "sec/63",
 		says: ": it only grows; read Release ",
 		refused: []attempt{
 			{what: "smaller", who: "operator", on: "services/shop", change: epoch("2")},

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 )
 
 const (
@@ -33,12 +34,15 @@ spec:
 `, kind, name, labels, template, template)
 }
 
+// podText has resources, because only those that are there can be changed.
 func podText(name, labels, owner string) string {
 	text := fmt.Sprintf(`
 apiVersion: v1
 kind: Pod
 metadata: {name: %s, labels: %s}
-spec: {containers: [{name: app, image: "registry/app:v1"}], automountServiceAccountToken: false}
+spec:
+  automountServiceAccountToken: false
+  containers: [{name: app, image: "registry/app:v1", resources: {requests: {cpu: "1"}, limits: {cpu: "1"}}}]
 `, name, labels)
 	if owner == "" {
 		return text
@@ -53,9 +57,10 @@ spec: {containers: [{name: app, image: "registry/app:v1"}], automountServiceAcco
 // and foreign, which is nobody's.
 func workloadStage(t *testing.T) *stage {
 	s := newStage(t)
-	for _, name := range []string{"deployment-controller", "replicaset-controller", "statefulset-controller", "namespace-controller", "generic-garbage-collector"} {
+	for _, name := range []string{"deployment-controller", "replicaset-controller", "statefulset-controller", "namespace-controller", "generic-garbage-collector", "node-controller"} {
 		s.actors[name] = s.account(t, "system:serviceaccount:kube-system:"+name)
 	}
+	s.actors["kubelet"] = s.impersonating(t, "admin", rest.ImpersonationConfig{UserName: "fake kubelet", Groups: []string{"system:nodes", "system:masters"}})
 	s.install(t, documents(t, []byte("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: "+s.namespace+"}")))
 	release := object(t, releaseText("shop"))
 	stamp(email("dev"))(release)
@@ -84,15 +89,17 @@ func deploymentRules() []rule {
 	more := set("spec.replicas", int64(3))
 	ofOther := "{countersign.dev/release: other, countersign.dev/colour: blue}"
 	return []rule{{
-		policy: workloadPolicy,
-		says:   ", which belongs to Release ",
+		policy: workloadPolicy, row: "sec/14",
+		says: ", which belongs to Release ",
 		refused: []attempt{
 			{what: "another image", who: "dev", on: "deployments/shop-blue", change: image("evil")},
-			{what: "another size", who: "dev", on: "deployments/shop-blue", change: more},
-			{what: "our label is stripped", who: "dev", on: "deployments/shop-blue", change: label("countersign.dev/release", "")},
+			{row: "sec/17", what: "another size", who: "dev", on: "deployments/shop-blue", change: more},
+			{row: "sec/13", what: "our label is stripped", who: "dev", on: "deployments/shop-blue", change: label("countersign.dev/release", "")},
 			{what: "paused", who: "admin", on: "deployments/shop-blue", change: set("spec.paused", true)},
 			{what: "its status", who: "dev", on: "deployments/shop-blue/status", change: set("status", map[string]any{"replicas": int64(9)}), not: []string{"server-side apply"}},
-			{what: "deleted", who: "dev", on: "deployments/shop-blue"},
+			{row: "sec/21", what: "deleted", who: "dev", on: "deployments/shop-blue"},
+			{row: "sec/19", what: "an owner that can be deleted", who: "dev", on: "deployments/shop-blue", change: set("metadata.ownerReferences", owners)},
+			{row: "sec/19", what: "the ReplicaSet's owner taken away", who: "dev", on: "replicasets/shop-blue-1", change: set("metadata.ownerReferences", owners)},
 			{what: "another image of the ReplicaSet", who: "dev", on: "replicasets/shop-blue-1", change: image("evil")},
 			{what: "the ReplicaSet's status", who: "dev", on: "replicasets/shop-blue-1/status", change: set("status.replicas", int64(9))},
 			{what: "the ReplicaSet deleted", who: "dev", on: "replicasets/shop-blue-1"},
@@ -113,8 +120,8 @@ func deploymentRules() []rule {
 			{what: "one that was given back is deleted", who: "dev", on: "deployments/returned"},
 		},
 	}, {
-		policy: workloadPolicy,
-		says:   " cannot give the Pods of ",
+		policy: workloadPolicy, row: "sec/15",
+		says: " cannot give the Pods of ",
 		refused: []attempt{
 			{what: "a Deployment like ours", who: "dev", create: workloadText("Deployment", "made", "{team: shop}", ourLabels)},
 			{what: "a ReplicaSet like ours", who: "dev", create: workloadText("ReplicaSet", "made", "{team: shop}", ourLabels)},
@@ -127,8 +134,8 @@ func deploymentRules() []rule {
 			{what: "one that was given back keeps its own", who: "dev", on: "deployments/returned", change: image("v2")},
 		},
 	}, {
-		policy: scalePolicy,
-		says:   " cannot scale ",
+		policy: scalePolicy, row: "sec/17",
+		says: " cannot scale ",
 		refused: []attempt{
 			{what: "a Deployment", who: "dev", on: "deployments/shop-blue/scale", change: more},
 			{what: "a Deployment to nothing", who: "admin", on: "deployments/shop-blue/scale", change: drop("spec.replicas")},
@@ -144,8 +151,8 @@ func deploymentRules() []rule {
 
 func podRules() []rule {
 	return []rule{{
-		policy: podPolicy,
-		says:   " cannot create a Pod with labels countersign.dev/*",
+		policy: podPolicy, row: "sec/15",
+		says: " cannot create a Pod with labels countersign.dev/*",
 		refused: []attempt{
 			{what: "by a person", who: "dev", create: podText("made", ourLabels, "")},
 			{what: "by a person, as if of a ReplicaSet", who: "dev", create: podText("made", ourLabels, "ReplicaSet")},
@@ -158,14 +165,15 @@ func podRules() []rule {
 			{what: "without our labels", who: "dev", create: podText("made", "{app: shop}", "")},
 		},
 	}, {
-		policy: podPolicy,
-		says:   " cannot change the labels countersign.dev/* of Pod ",
+		policy: podPolicy, row: "sec/15",
+		says: " cannot change the labels countersign.dev/* and pod-template-hash of Pod ",
 		refused: []attempt{
 			{what: "the other colour", who: "dev", on: "pods/shop-blue-1-x", change: label("countersign.dev/colour", "green")},
-			{what: "one taken away", who: "dev", on: "pods/shop-blue-1-x", change: label("countersign.dev/colour", "")},
+			{row: "sec/13", what: "one taken away", who: "dev", on: "pods/shop-blue-1-x", change: label("countersign.dev/colour", "")},
 			{what: "through the status", who: "dev", on: "pods/shop-blue-1-x/status", change: label("countersign.dev/colour", "green"), not: []string{"server-side apply"}},
 			{what: "a Pod of one's own", who: "dev", on: "pods/foreign", change: label("countersign.dev/release", "shop")},
 			{what: "by the operator", who: "operator", on: "pods/shop-blue-1-x", change: label("countersign.dev/colour", "green")},
+			{what: "cut loose from its ReplicaSet", who: "dev", on: "pods/shop-blue-1-x", change: label("pod-template-hash", "other")},
 		},
 		admitted: []attempt{
 			{what: "another label", who: "dev", on: "pods/shop-blue-1-x", change: label("quarantined", "yes")},
@@ -173,7 +181,7 @@ func podRules() []rule {
 			{what: "deleted", who: "dev", on: "pods/shop-blue-1-x"},
 		},
 	}, {
-		policy:  podPolicy,
+		policy: podPolicy, row: "sec/15",
 		says:    " cannot change the images of Pod ",
 		refused: []attempt{{what: "another image", who: "dev", on: "pods/shop-blue-1-x", change: podImage("evil")}},
 		admitted: []attempt{
@@ -181,11 +189,71 @@ func podRules() []rule {
 			{what: "an annotation", who: "dev", on: "pods/shop-blue-1-x", change: annotate("example.com/seen", "yes")},
 		},
 	}, {
-		policy:   podPolicy,
+		policy: podPolicy, row: "sec/16",
 		says:     " cannot add containers to Pod ",
 		refused:  []attempt{{what: "kubectl debug", who: "dev", on: "pods/shop-blue-1-x/ephemeralcontainers", change: debug, not: []string{"server-side apply"}}},
 		admitted: []attempt{{what: "on one's own Pod", who: "dev", on: "pods/foreign/ephemeralcontainers", change: debug, not: []string{"server-side apply"}}},
+	}, {
+		policy: podPolicy, row: "sec/19",
+		says: " cannot change the owners of Pod ",
+		refused: []attempt{
+			{what: "an owner that can be deleted", who: "dev", on: "pods/shop-blue-1-x", change: set("metadata.ownerReferences", owners)},
+			{what: "cut loose from its ReplicaSet", who: "dev", on: "pods/shop-blue-1-x", change: drop("metadata.ownerReferences")},
+			{what: "by an admin", who: "admin", on: "pods/shop-blue-1-x", change: drop("metadata.ownerReferences")},
+		},
+		admitted: []attempt{
+			{what: "by ReplicaSets", who: "replicaset-controller", on: "pods/shop-blue-1-x", change: drop("metadata.ownerReferences")},
+			{what: "by the garbage collector", who: "generic-garbage-collector", on: "pods/shop-blue-1-x", change: drop("metadata.ownerReferences")},
+			{what: "of one's own Pod", who: "dev", on: "pods/foreign", change: set("metadata.ownerReferences", owners)},
+		},
+	}, {
+		policy: podPolicy, row: "sec/18",
+		says: " where it is, what it runs and ",
+		refused: []attempt{
+			{what: "an address elsewhere", who: "dev", on: "pods/shop-blue-1-x/status", change: podAddress, not: []string{"server-side apply"}},
+			{what: "ready that is not", who: "dev", on: "pods/shop-blue-1-x/status", change: podReady, not: []string{"server-side apply"}},
+			{row: "sec/10", what: "images that do not run", who: "dev", on: "pods/shop-blue-1-x/status", change: podRuns("containerStatuses"), not: []string{"server-side apply"}},
+			{row: "sec/10", what: "images that did not run", who: "dev", on: "pods/shop-blue-1-x/status", change: podRuns("initContainerStatuses"), not: []string{"server-side apply"}},
+		},
+		admitted: []attempt{
+			{what: "by its kubelet", who: "kubelet", on: "pods/shop-blue-1-x/status", change: all(podAddress, podRuns("containerStatuses")), not: []string{"server-side apply"}},
+			{what: "by the controller of nodes", who: "node-controller", on: "pods/shop-blue-1-x/status", change: podReady, not: []string{"server-side apply"}},
+			{what: "a readiness gate", who: "dev", on: "pods/shop-blue-1-x/status", change: podCondition("example.com/registered"), not: []string{"server-side apply"}},
+			{what: "of one's own Pod", who: "dev", on: "pods/foreign/status", change: podReady, not: []string{"server-side apply"}},
+		},
+	}, {
+		policy: podPolicy, row: "sec/14",
+		says:     " cannot resize Pod ",
+		refused:  []attempt{{what: "in place", who: "dev", on: "pods/shop-blue-1-x/resize", change: podCPU("2"), not: []string{"server-side apply"}}},
+		admitted: []attempt{{what: "one's own Pod", who: "dev", on: "pods/foreign/resize", change: podCPU("2"), not: []string{"server-side apply"}}},
 	}}
+}
+
+var podReady = podCondition("Ready")
+
+func podCondition(kind string) func(*unstructured.Unstructured) {
+	return set("status.conditions", []any{map[string]any{"type": kind, "status": "True"}})
+}
+
+func podAddress(o *unstructured.Unstructured) {
+	all(set("status.podIP", "192.0.2.1"), set("status.podIPs", []any{map[string]any{"ip": "192.0.2.1"}}))(o)
+}
+
+func podRuns(field string) func(*unstructured.Unstructured) {
+	return set("status."+field, []any{map[string]any{"name": "app", "ready": true, "restartCount": int64(0),
+		"image": "registry/app:v1", "imageID": "registry/app@" + digestOne}})
+}
+
+func podCPU(amount string) func(*unstructured.Unstructured) {
+	return func(o *unstructured.Unstructured) {
+		containers, _, err := unstructured.NestedSlice(o.Object, "spec", "containers")
+		if err != nil {
+			panic(err)
+		}
+		containers[0].(map[string]any)["resources"] = map[string]any{
+			"requests": map[string]any{"cpu": amount}, "limits": map[string]any{"cpu": amount}}
+		set("spec.containers", containers)(o)
+	}
 }
 
 func podImage(version string) func(*unstructured.Unstructured) {

@@ -1,0 +1,42 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// platformRows are attacks on the gate itself, by those who run the cluster.
+func platformRows() []row {
+	return []row{
+		{number: 40, attacker: "Pod", attack: "calls the webhook directly, to have a receipt signed",
+			refused: "a vote has to pass the API server with a receipt that names its requester", defence: "policy release-votes; NetworkPolicy; the webhook's account writes nothing",
+			residual: "with release-votes deleted as well, a signed receipt counts: the gate is then frozen"},
+		{number: 41, attacker: "tenant", attack: "uses tokens, Secrets or Leases of its own namespace",
+			refused: "keys, Leases and accounts are in countersign-system alone, and ServiceAccounts never vote", defence: "roles in config/rbac; policy release-votes"},
+		{number: 42, attacker: "who approves certificates", attack: "has a certificate made in somebody's name",
+			refused: "a vote takes a token with an id", defence: "policy release-votes; webhook"},
+		{number: 43, attacker: "root of a node", attack: "takes the operator's token", refused: "switches that the status does not know are told and repaired",
+			defence: "nodes of their own; controllers/rollout", residual: "until it is noticed, such a token can switch traffic", accepted: "Nodes"},
+		{number: 53, attacker: "cluster-admin", attack: "deletes or weakens a policy, a binding or the webhook",
+			refused: "the self-test freezes the gate; config/static refuses even system:masters", defence: "controllers/selftest; config/static; receipts",
+			residual: "a managed control plane has no place for config/static"},
+		{number: 54, attacker: "cluster-admin", attack: "loosens an ApprovalPolicy to let something out",
+			refused: "the policies are in the digest, so that votes are void; config/static refuses all but their owners", defence: "controllers/approval; role policy-owner; config/static",
+			residual: "owners of policies"},
+		{number: 55, attacker: "cluster-admin", attack: "votes or writes as somebody else, by impersonation",
+			refused: "a vote and a change of content take a credential id, which impersonation does not have", defence: "policy release-votes; webhook",
+			residual: "whoever may impersonate userextras too: seen in the audit log"},
+		{number: 56, attacker: "cluster-admin", attack: "swaps the operator's image, or reads its keys",
+			refused: "config/static refuses writes to its workloads, Secrets and roles", defence: "config/static",
+			residual: "reading Secrets cannot be refused by admission: SECURITY.md, Cluster administrators"},
+		{number: 57, attacker: "root of etcd", attack: "restores a backup, so that old approvals live again",
+			refused: "a Service whose epoch is ahead of the status freezes the Release", defence: "controllers/rollout",
+			residual: "a backup that holds Services and Releases of one moment"},
+		{number: 58, attacker: "admin", attack: "changes or deletes what is on record",
+			refused: "the history is in the status, which only the operator writes", defence: "policy release-status",
+			residual: "whoever may write etcd or the audit log's files", accepted: "Records"},
+		{number: 59, attacker: "admin", attack: "deletes a CustomResourceDefinition, and all Releases with it",
+			refused: "config/static refuses it; without, finalizers keep Releases and traffic goes on", defence: "config/static; policies service-guard, workload-guard"},
+		{number: 62, attacker: "outage", attack: "webhook, key, policy or parameter is missing",
+			refused: "no promotion; rollback needs none of them", defence: "failurePolicy Fail; parameterNotFoundAction Deny; controllers/rollout",
+			residual: "Releases wait"},
+	}
+}

@@ -1,0 +1,71 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// report prints a line for each attack and tells whether all of them are closed.
+func report(w io.Writer, rows []row, found evidence) (bool, error) {
+	tested, accepted, open := 0, 0, 0
+	var out strings.Builder
+	for _, r := range rows {
+		switch failed := found.failed[r.number]; {
+		case len(failed) > 0:
+			open++
+			fmt.Fprintf(&out, "sec/%02d FAIL %s\n", r.number, strings.Join(failed, "; "))
+		case r.accepted != "":
+			accepted++
+			fmt.Fprintf(&out, "sec/%02d ACCEPTED SECURITY.md, %s\n", r.number, r.accepted)
+		case found.passed[r.number] == 0:
+			open++
+			fmt.Fprintf(&out, "sec/%02d OPEN no test has shown that %s\n", r.number, r.refused)
+		default:
+			tested++
+			fmt.Fprintf(&out, "sec/%02d PASS %s\n", r.number, r.refused)
+		}
+	}
+	for _, name := range found.others {
+		fmt.Fprintf(&out, "failed besides: %s\n", name)
+	}
+	fmt.Fprintf(&out, "%d rows: %d tested, %d accepted risk, %d open\n", len(rows), tested, accepted, open)
+	_, err := io.WriteString(w, out.String())
+	return open == 0 && len(found.others) == 0, err
+}
+
+const docsHead = `# Attacks, and what stands against them
+
+This page is made from hack/security and the tests: ` + "`make generate`" + `. Each
+attack has a number; a test that tries it carries it in its name, and
+` + "`make test-security`" + ` runs them all. What is accepted is said in
+[SECURITY.md](../SECURITY.md).
+
+| # | attacker | attack | how it fails | defence | tests | what is left |
+|---|---|---|---|---|---|---|
+`
+
+// document writes docs/security.md.
+func document(w io.Writer, rows []row, files map[int][]string) error {
+	var out strings.Builder
+	out.WriteString(docsHead)
+	for _, r := range rows {
+		tests := slices.Clone(files[r.number])
+		slices.Sort(tests)
+		shown := strings.Join(slices.Compact(tests), "<br>")
+		if r.accepted != "" {
+			shown = strings.TrimPrefix(shown+"<br>accepted: SECURITY.md, "+r.accepted, "<br>")
+		}
+		residual := r.residual
+		if residual == "" {
+			residual = "–"
+		}
+		fmt.Fprintf(&out, "| %d | %s | %s | %s | %s | %s | %s |\n", r.number, r.attacker, r.attack, r.refused, r.defence, shown, residual)
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
