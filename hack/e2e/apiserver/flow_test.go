@@ -76,8 +76,15 @@ func (s *shop) loseReadiness(t *testing.T, colour string) {
 
 // deletedAndServing: the active colour outlives its Release, and is its owner's.
 func (s *shop) deletedAndServing(t *testing.T) {
-	if err := deleteForGood(t, s.people["dev"].resource("releases", s.namespace), shopName); err != nil {
-		t.Fatalf("dev deletes the Release: %v", err)
+	for _, verb := range deleteVerbs {
+		t.Run("sec/21 a developer cannot "+verb, func(t *testing.T) {
+			err := deleteBy(within(t), s.people["dev"].resource("releases", s.namespace), verb, shopName)
+			refused(t, "dev deletes the Release", err, "is forbidden")
+		})
+	}
+	s.allow(t, s.namespace, "release-owner", email("carol"))
+	if err := deleteForGood(t, s.as(t, "carol").resource("releases", s.namespace), shopName); err != nil {
+		t.Fatalf("carol deletes the Release: %v", err)
 	}
 	eventually(t, "the Release is gone", func() string {
 		_, err := s.admin.resource("releases", s.namespace).Get(within(t), shopName, metav1.GetOptions{})
