@@ -17,7 +17,7 @@ import (
 )
 
 // marker is how a test names the attack that it tries.
-var marker = regexp.MustCompile(`sec/(\d\d)\b`)
+var marker = regexp.MustCompile(`sec/(\d\d)(?:\D|$)`)
 
 func numbersIn(text string) (numbers []int) {
 	for _, m := range marker.FindAllStringSubmatch(text, -1) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/hack/cluster/local"
+	"k8s.io/client-go/rest"
 )
 
 func TestMain(m *testing.M) {
@@ -37,6 +38,8 @@ type world struct {
 	options local.Options
 	// extra is set up after the schemas, roles and policies.
 	extra func(testing.TB, *world)
+	// installer is who installs. Nil: admin.
+	installer *rest.ImpersonationConfig
 
 	once     sync.Once
 	plane    *local.ControlPlane

@@ -40,6 +40,9 @@ func (w *world) bringUp(t testing.TB) {
 	}
 	w.plane = plane
 	w.admin = w.as(t, identity.Admin)
+	if w.installer != nil {
+		w.admin = w.impersonating(t, identity.Admin, *w.installer)
+	}
 	for _, part := range []string{"crd", "rbac"} {
 		w.install(t, manifests(t, part))
 	}
