@@ -22,14 +22,14 @@ import (
 
 // The whole of the input is covered but for this list, which doc.go gives too.
 func TestEverythingIsCovered(t *testing.T) {
-	t.Run("Of", func(t *testing.T) {
+	t.Run("sec/09 Of", func(t *testing.T) {
 		in := digest.Input{Cluster: "c", Namespace: "n", Name: "r", UID: "u", Sequence: 1}
 		covers(t, in, digest.Of, ".Spec.Template", ".Spec.Replicas", ".Spec.Paused", ".Services.Ports.NodePort", ".Policies.BreakGlass")
 	})
-	t.Run("Revision", func(t *testing.T) {
+	t.Run("sec/09 Revision", func(t *testing.T) {
 		covers(t, v1alpha1.ReleaseSpec{}, digest.Revision, ".Replicas", ".Paused")
 	})
-	t.Run("TemplateHash", func(t *testing.T) { covers(t, corev1.PodTemplateSpec{}, digest.TemplateHash) })
+	t.Run("sec/09 TemplateHash", func(t *testing.T) { covers(t, corev1.PodTemplateSpec{}, digest.TemplateHash) })
 }
 
 // An empty object is not the same as none.

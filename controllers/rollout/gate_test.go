@@ -93,7 +93,7 @@ func TestVotes(t *testing.T) {
 			w.run()
 			w.wantsTraffic(green)
 		},
-		"I07 a withdrawal before the commit never counts": func(t *testing.T) {
+		"sec/37 I07 a withdrawal before the commit never counts": func(t *testing.T) {
 			w := serving(t, withChecks)
 			w.outcomes["smoke"] = v1alpha1.CheckRunning
 			w.edit("v2")
@@ -157,7 +157,7 @@ func TestVotes(t *testing.T) {
 			w.run()
 			w.wantsTraffic(blue)
 		},
-		"ports that change while votes are open make them void": func(t *testing.T) {
+		"sec/09 ports that change while votes are open make them void": func(t *testing.T) {
 			w := serving(t)
 			w.edit("v2")
 			w.run()

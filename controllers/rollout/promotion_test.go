@@ -85,7 +85,7 @@ func TestPromotion(t *testing.T) {
 			w.wantsTraffic(green)
 			w.wantsReady(metav1.ConditionTrue, v1alpha1.ReasonObserving)
 		},
-		"A, B, A needs votes again": func(t *testing.T) {
+		"sec/05 A, B, A needs votes again": func(t *testing.T) {
 			w := serving(t)
 			w.edit("v2")
 			w.run()
@@ -105,7 +105,7 @@ func TestPromotion(t *testing.T) {
 			w.run()
 			w.wants(v1alpha1.PhaseAwaitingApproval)
 		},
-		"back to former content while it is still warm needs votes": func(t *testing.T) {
+		"sec/52 back to former content while it is still warm needs votes": func(t *testing.T) {
 			w := secondObserved(t)
 			w.edit("v1")
 			w.run()
@@ -133,7 +133,7 @@ func TestPromotion(t *testing.T) {
 				t.Errorf("%+v is kept, and its colour is another's", f)
 			}
 		},
-		"content edited between decision and traffic calls it off": func(t *testing.T) {
+		"sec/04 content edited between decision and traffic calls it off": func(t *testing.T) {
 			w := decided(t)
 			w.edit("v3")
 			w.run()
@@ -142,7 +142,7 @@ func TestPromotion(t *testing.T) {
 			w.wants(v1alpha1.PhaseAwaitingApproval)
 			w.wantsActions("Fence epoch 2", "Materialise green 3")
 		},
-		"authors add up while the candidate changes": func(t *testing.T) {
+		"sec/35 authors add up while the candidate changes": func(t *testing.T) {
 			w := serving(t)
 			w.edit("v2")
 			w.run()

@@ -159,7 +159,7 @@ func TestRollback(t *testing.T) {
 			}
 			w.wantsTraffic(blue)
 		},
-		"I11 one for each epoch, and never forward": func(t *testing.T) {
+		"sec/44 I11 one for each epoch, and never forward": func(t *testing.T) {
 			w := rolledBack(t)
 			w.colours[blue].missing = 3
 			w.run()

@@ -195,7 +195,7 @@ func TestRepair(t *testing.T) {
 				t.Errorf("the epoch is %d, want 58", e)
 			}
 		},
-		"D23 somebody who keeps changing it is named, and the release is frozen": func(t *testing.T) {
+		"sec/49 D23 somebody who keeps changing it is named, and the release is frozen": func(t *testing.T) {
 			w := serving(t)
 			revert := func() {
 				w.touch(&w.services["shop"].version, func() { w.services["shop"].selector = map[string]string{"app": "shop"} })

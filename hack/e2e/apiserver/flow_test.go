@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 )
 
 // TestLife is a Release from its first content to its end: promoted twice, sick
@@ -60,7 +61,8 @@ func (s *shop) sickAndBack(t *testing.T) {
 // loseReadiness is what kubelet writes when a Pod's probe fails.
 func (s *shop) loseReadiness(t *testing.T, colour string) {
 	t.Helper()
-	pods := s.admin.resource("pods", s.namespace)
+	kubelet := s.impersonating(t, "admin", rest.ImpersonationConfig{UserName: "kubelet", Groups: []string{"system:nodes", "system:masters"}})
+	pods := kubelet.resource("pods", s.namespace)
 	list, err := pods.List(within(t), metav1.ListOptions{LabelSelector: v1alpha1.ColourLabel + "=" + colour})
 	if err != nil || len(list.Items) == 0 {
 		t.Fatalf("%d Pods of %s: %v", len(list.Items), colour, err)

@@ -126,3 +126,34 @@ func (s *shop) keptVote(t *testing.T, what, digest string) {
 		t.Errorf("%s lost the finalizer: %v", what, rel.Finalizers)
 	}
 }
+
+// TestSelectorInGit: a sync that brings a selector is refused, and with the
+// policies gone the operator does not fight for ever.
+func TestSelectorInGit(t *testing.T) {
+	s := openShop(t)
+	s.promote(t, "v1")
+	s.awaitStable(t)
+	git := s.serviceInGit(t)
+	set("spec.selector", map[string]any{"app": "shop"})(git)
+	sync := func() error {
+		_, err := s.people["bot"].of(git).Apply(within(t), git.GetName(), git, metav1.ApplyOptions{FieldManager: "argocd-controller", Force: true})
+		return err
+	}
+	t.Run("sec/49 it is refused", func(t *testing.T) {
+		refused(t, "a sync", sync(), "cannot change the selector of Service shop", "take spec.selector out of your manifest")
+	})
+	s.withoutPolicies(t)
+	t.Run("sec/49 who insists is named", func(t *testing.T) {
+		s.await(t, "the Release stalls", func(r *v1alpha1.Release) bool {
+			if err := sync(); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range r.Status.Conditions {
+				if c.Type == v1alpha1.ConditionStalled && c.Reason == v1alpha1.ReasonSelectorConflict {
+					return true
+				}
+			}
+			return false
+		})
+	})
+}

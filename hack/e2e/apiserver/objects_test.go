@@ -33,7 +33,7 @@ var resources = versioned(map[string][]string{
 	"apiextensions.k8s.io/v1":         {"customresourcedefinitions"},
 	"policy/v1":                       {"poddisruptionbudgets"},
 	"rbac.authorization.k8s.io/v1":    {"roles", "rolebindings", "clusterroles", "clusterrolebindings"},
-	"admissionregistration.k8s.io/v1": {"validatingadmissionpolicies", "validatingadmissionpolicybindings", "mutatingwebhookconfigurations"},
+	"admissionregistration.k8s.io/v1": {"validatingadmissionpolicies", "validatingadmissionpolicybindings", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings", "mutatingwebhookconfigurations"},
 })
 
 func versioned(names map[string][]string) map[string]schema.GroupVersionResource {

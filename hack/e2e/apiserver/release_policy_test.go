@@ -120,8 +120,8 @@ func statusStage(t *testing.T) *stage {
 
 func statusRules() []rule {
 	return []rule{{
-		policy: statusPolicy,
-		says:   " cannot write the status of Release ",
+		policy: statusPolicy, row: "sec/22",
+		says: " cannot write the status of Release ",
 		refused: []attempt{
 			{what: "an author puts another digest there", who: "dev", on: "releases/shop/status", change: set("status.candidate.digest", digestTwo)},
 			{what: "an author calls it active", who: "dev", on: "releases/shop/status", change: promoted(digestTwo)},
@@ -178,8 +178,8 @@ func finalizerRules() []rule {
 	empty := drop("metadata.finalizers")
 	other := set("metadata.finalizers", []any{"example.com/other"})
 	return []rule{{
-		policy: finalizerPolicy,
-		says:   " cannot take the finalizer ",
+		policy: finalizerPolicy, row: "sec/20",
+		says: " cannot take the finalizer ",
 		refused: []attempt{
 			{what: "of a Release that is deleted", who: "dev", on: "releases/leaving", change: empty},
 			{what: "of a Release that is not", who: "dev", on: "releases/shop", change: empty},
