@@ -12,6 +12,10 @@ GO    ?= go
 demo: ## Start a real cluster and tell the story of three releases on it (root on Linux).
 	$(GO) run ./hack/e2e demo
 
+.PHONY: demo-gate
+demo-gate: ## The same with a veto, a freeze, stop-the-line, a tightened policy, break-glass and its review.
+	$(GO) run ./hack/e2e demo-gate
+
 .PHONY: test
 test: ## Run every test there is: pure core, simulation, real API server, real cluster.
 	@hack/test.sh

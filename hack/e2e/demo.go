@@ -19,16 +19,16 @@ import (
 // leaves a cluster that somebody works with alone.
 const demoCluster = "demo"
 
-func demoCommand() *cobra.Command {
+func demoCommand(use, short string, tell func(context.Context, *local.Cluster) error) *cobra.Command {
 	var keep bool
 	cmd := &cobra.Command{
-		Use: "demo", Short: "Tell the story of three releases on a cluster of its own", Args: cobra.NoArgs,
+		Use: use, Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if local.BestForm() != local.Real {
 				fmt.Fprintln(os.Stderr, notReal)
-				return onFakeNodes(cmd.Context(), demoCluster, tellDemo)
+				return onFakeNodes(cmd.Context(), demoCluster, tell)
 			}
-			return onCluster(cmd.Context(), demoCluster, keep, tellDemo)
+			return onCluster(cmd.Context(), demoCluster, keep, tell)
 		},
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave the cluster running at the end")

@@ -32,25 +32,34 @@ type demo struct {
 	cluster *local.Cluster
 	root    string
 	// real is false where Pods only pretend to run.
-	real   bool
-	sickAt time.Time
+	real bool
+	// observe is how many seconds a release is observed.
+	observe int
+	sickAt  time.Time
+}
+
+func newDemo(ctx context.Context, c *local.Cluster) (*demo, error) {
+	root, err := operator.Root()
+	if err != nil {
+		return nil, err
+	}
+	s, err := story.Tell(ctx, c, root, types.NamespacedName{Namespace: "shop", Name: "shop"}, os.Stdout)
+	if err != nil {
+		return nil, err
+	}
+	return &demo{Story: s, cluster: c, root: root, real: c.Form() == local.Real, observe: 20}, nil
 }
 
 func tellDemo(ctx context.Context, c *local.Cluster) error {
-	root, err := operator.Root()
-	if err != nil {
-		return err
-	}
 	work, err := os.MkdirTemp("", "countersign-demo-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	s, err := story.Tell(ctx, c, root, types.NamespacedName{Namespace: "shop", Name: "shop"}, os.Stdout)
+	d, err := newDemo(ctx, c)
 	if err != nil {
 		return err
 	}
-	d := &demo{Story: s, cluster: c, root: root, real: c.Form() == local.Real}
 	d.firstRelease()
 	sum, err := d.underLoad(ctx, work, func() {
 		d.secondRelease()
@@ -96,6 +105,7 @@ func (d *demo) apply(user, version, change string) {
 		manifest, _, _ = strings.Cut(manifest, "  checks:\n")
 	}
 	what := fmt.Sprintf("%s/release.yaml with demoapp:%s", samples, version)
+	manifest = strings.Replace(manifest, "observeSeconds: 20", fmt.Sprintf("observeSeconds: %d", d.observe), 1)
 	if change != "" {
 		manifest = strings.Replace(manifest, "        imagePullPolicy", change+"        imagePullPolicy", 1)
 		what += " and another environment"
@@ -158,6 +168,10 @@ func (d *demo) thirdRelease(ctx context.Context) {
 		return r.Status.Phase == v1alpha1.PhaseHalted && r.Status.Active != nil && r.Status.Active.Epoch == 4
 	})
 	d.show()
+	d.history()
+}
+
+func (d *demo) history() {
 	d.Do(identity.Admin, "get", "release", "shop", "-n", "shop", "-o", "jsonpath={range .status.history[*]}epoch {.epoch} {.reason} {.colour} {.digest} {.approvers}{\"\\n\"}{end}")
 }
 

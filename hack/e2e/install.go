@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func clusterCommand() *cobra.Command {
+func installCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "install", Short: "Build the operator and install it on the cluster that `hack/cluster up` started", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -18,7 +18,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	root := &cobra.Command{Use: "e2e", Short: "Countersign on a cluster of this machine", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(clusterCommand(), demoCommand())
+	root.AddCommand(
+		installCommand(),
+		demoCommand("demo", "Tell the story of three releases on a cluster of its own", tellDemo),
+		demoCommand("demo-gate", "Tell the story of what holds a release back on a cluster of its own", tellGate),
+	)
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		os.Exit(1)
