@@ -35,6 +35,8 @@ func Requests(file string) ([]Request, error) {
 			Stage string
 			Verb  string
 			User  struct{ Username string }
+			// ImpersonatedUser is whom the request was made as.
+			ImpersonatedUser struct{ Username string }
 
 			ObjectRef      struct{ Resource, Subresource, Namespace, Name string }
 			ResponseStatus struct{ Code int }
@@ -46,6 +48,9 @@ func Requests(file string) ([]Request, error) {
 		}
 		if e.Stage != "ResponseComplete" && e.Verb != "watch" {
 			continue
+		}
+		if e.ImpersonatedUser.Username != "" {
+			e.User.Username = e.ImpersonatedUser.Username // such as the probes of the self-test
 		}
 		all = append(all, Request{
 			User: e.User.Username, Verb: e.Verb, Resource: e.ObjectRef.Resource, Subresource: e.ObjectRef.Subresource,
