@@ -69,6 +69,8 @@ type Reconciler struct {
 	Cluster string
 	// Now is the clock.
 	Now func() time.Time
+	// Access tells whom RBAC lets approve. Without it, votes by RBAC do not count.
+	Access Permitter
 	// Teller may be nil.
 	Teller Teller
 }
@@ -95,6 +97,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		snapshot.Gate = r.Gate.State()
 	}
 	decision := rollout.Decide(snapshot)
+	if promotes(rel.Status, decision.Status) {
+		changed, err := r.askAgain(ctx, &snapshot)
+		if err != nil {
+			return reconcile.Result{}, err
+		}
+		if changed {
+			decision = rollout.Decide(snapshot)
+		}
+	}
 	before := rel.Status
 	frozen := r.tryGate(ctx, decision)
 	if err := r.commit(ctx, rel, decision); err != nil {

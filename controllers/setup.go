@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/access"
 	"github.com/countersign/countersign/controllers/checks"
 	"github.com/countersign/countersign/controllers/receipt"
 	appsv1 "k8s.io/api/apps/v1"
@@ -82,6 +83,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	r := &Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Checks: runner,
 		Verifier: o.Verifier, Gate: o.Gate, Unreleased: o.Unreleased, Cluster: o.Cluster, Now: time.Now, Teller: o.Teller,
+		Access: access.Reviewer{Client: mgr.GetClient()},
 	}
 	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.Release{}, serviceIndex, servicesNamed)
 	if err != nil {

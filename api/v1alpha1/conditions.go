@@ -43,6 +43,13 @@ const (
 	ReasonProgressing = "Progressing"
 	// ReasonAwaitingApproval: people have to vote.
 	ReasonAwaitingApproval = "AwaitingApproval"
+	// ReasonOutsideWindow: enough people agree, and traffic may not move at this
+	// time.
+	ReasonOutsideWindow = "OutsideWindow"
+	// ReasonStopTheLine: a policy holds everything that it covers.
+	ReasonStopTheLine = "StopTheLine"
+	// ReasonUnsatisfiable: the policies demand what nobody can give.
+	ReasonUnsatisfiable = "Unsatisfiable"
 	// ReasonPaused: spec.paused holds the release.
 	ReasonPaused = "Paused"
 	// ReasonRollingBack: traffic moves back to the former colour.
@@ -77,13 +84,15 @@ const (
 	ReasonWorkloadForeign = "WorkloadForeign"
 	// ReasonDrifted: the serving Deployment was changed by someone else.
 	ReasonDrifted = "Drifted"
-	// ReasonNoPolicy: no ApprovalPolicy covers the namespace.
+	// ReasonNoPolicy: no ApprovalPolicy with rules covers the namespace.
 	ReasonNoPolicy = "NoPolicy"
 	// ReasonGateFrozen: a guard of the gate was not seen to hold, so that nothing
 	// is promoted (Stalled, Approved).
 	ReasonGateFrozen = "GateFrozen"
 	// ReasonAuthorsUnknown: who wrote the content is not proven.
 	ReasonAuthorsUnknown = "AuthorsUnknown"
+	// ReasonImageNotPinned: a policy demands images by digest, and one is not.
+	ReasonImageNotPinned = "ImageNotPinned"
 	// ReasonProgressDeadlineExceeded: the candidate did not become ready in time.
 	ReasonProgressDeadlineExceeded = "ProgressDeadlineExceeded"
 	// ReasonCheckFailed: a check failed.

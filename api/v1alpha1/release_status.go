@@ -227,6 +227,13 @@ type CandidateStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	Delegates []string `json:"delegates,omitempty"`
+	// policies that the digest covers, as JSON. Demands that are added to them
+	// leave the digest and its votes as they are; any other change makes them
+	// void. Empty before there is a digest, and when they are too many to keep:
+	// then every change makes the votes void.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32768
+	Policies string `json:"policies,omitempty"`
 	// since is when this content was first seen.
 	Since metav1.Time `json:"since"`
 	// readyAt is when its Pods were first all available.

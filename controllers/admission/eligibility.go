@@ -17,18 +17,18 @@ import (
 // does not do so now, it warns. Who may do what is decided by package approval,
 // which judges the vote again at the switch.
 func (w *Webhook) checkEligible(r *review, policies []approval.Policy, vote approval.Vote) error {
-	if len(policies) == 0 {
-		return refuse("NoPolicy", "no ApprovalPolicy covers namespace %s, so no vote could count; ask the platform team for one: kubectl get approvalpolicies", r.now.Namespace)
+	if len(approval.Demands(policies)) == 0 {
+		return refuse("NoPolicy", "no ApprovalPolicy with rules covers namespace %s, so no vote could count; ask the platform team for one: kubectl get approvalpolicies", r.now.Namespace)
 	}
-	subject, doubt := w.subject(r)
+	subject, doubt := w.subject(r, policies)
 	others := slices.DeleteFunc(receipt.Votes(r.was, w.Cluster, w.Verifier),
 		func(v approval.Vote) bool { return v.Slot == vote.Slot })
-	mayReject, noRejection := approval.MayReject(policies, subject, vote.User, vote.Groups)
+	mayReject, noRejection := approval.MayReject(policies, subject, vote.User, vote.Groups, vote.Permitted...)
 	if vote.Decision == approval.Reject {
 		if _, voted := r.before(v1alpha1.VotePrefix + vote.Slot); !mayReject && !voted {
 			return refuse("Ineligible", "a rejection by %s would block nothing: %s", vote.User, noRejection)
 		}
-	} else if ok, why := approval.Eligibility(policies, subject, vote.User, vote.Groups); !ok {
+	} else if ok, why := approval.Eligibility(policies, subject, vote.User, vote.Groups, vote.Permitted...); !ok {
 		return r.refuseApproval(why, doubt, vote, approval.Evaluate(policies, subject, others, w.Now()), mayReject)
 	}
 	r.warnOf(vote, approval.Evaluate(policies, subject, append(others, vote), w.Now()))
@@ -37,11 +37,12 @@ func (w *Webhook) checkEligible(r *review, policies []approval.Policy, vote appr
 
 // subject is what is voted on: the candidate, and everybody who is on record
 // anywhere as its author. doubt says why they are not proven to be all.
-func (w *Webhook) subject(r *review) (subject approval.Subject, doubt string) {
+func (w *Webhook) subject(r *review, policies []approval.Policy) (subject approval.Subject, doubt string) {
 	record := w.knownAuthors(r)
 	candidate := r.was.Status.Candidate
 	return approval.Subject{
 		Digest: candidate.Digest, Authors: append(slices.Clone(candidate.Authors), record.Names...), AuthorsKnown: record.Known,
+		Named: approval.Trusted(policies, record.Delegates),
 	}, record.Why
 }
 

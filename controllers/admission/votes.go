@@ -131,10 +131,17 @@ func (w *Webhook) cast(ctx context.Context, r *review, slot string) error {
 		Slot: slot, Decision: decision, Digest: digest, User: r.user, At: w.Now(),
 		Groups: intersection(r.req.UserInfo.Groups, approval.GroupsNamed(policies)),
 	}
+	permitted, groups, err := w.permitted(ctx, r, policies)
+	if err != nil {
+		return err
+	}
+	if vote.Permitted = permitted; len(permitted) > 0 {
+		vote.Groups = groups
+	}
 	if err := w.checkEligible(r, policies, vote); err != nil {
 		return err
 	}
-	return w.sign(ctx, r, slot, value, receipt.Vote{Digest: digest, Decision: string(decision), Groups: vote.Groups})
+	return w.sign(ctx, r, slot, value, receipt.Vote{Digest: digest, Decision: string(decision), Groups: vote.Groups, Permitted: vote.Permitted})
 }
 
 // sign completes a statement and stamps it.

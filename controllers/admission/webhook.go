@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/access"
 	"github.com/countersign/countersign/controllers/approval"
 	"github.com/countersign/countersign/controllers/receipt"
 	admissionv1 "k8s.io/api/admission/v1"
@@ -49,14 +50,20 @@ type Webhook struct {
 	// refuse: here it is let through, so that they are what is tried.
 	// ProbeNamespace is where it does, and where the operator may write content.
 	ProbeUser, ProbeNamespace string
+	// Access tells whom RBAC lets approve. Without it, rules by RBAC let nobody.
+	Access Permitter
 }
 
-// Register serves the webhook at Path on the manager's webhook server.
+// Register serves the webhook at Path, and that of policies at PolicyPath, on the manager's webhook server.
 func Register(mgr manager.Manager, w Webhook) error {
 	if err := registerMetrics(); err != nil {
 		return fmt.Errorf("register the metrics of admission: %w", err)
 	}
+	if w.Access == nil {
+		w.Access = access.Reviewer{Client: mgr.GetClient()}
+	}
 	mgr.GetWebhookServer().Register(Path, &admission.Webhook{Handler: &w})
+	mgr.GetWebhookServer().Register(PolicyPath, &admission.Webhook{Handler: &PolicyWebhook{Now: w.Now}})
 	return nil
 }
 
@@ -82,7 +89,7 @@ func (w *Webhook) handle(ctx context.Context, req admission.Request) (admission.
 	if w.isProbe(r) {
 		return admission.Allowed(""), "Probe"
 	}
-	steps := []func(context.Context, *review) error{w.checkContent, w.stampVote, w.keepComments, w.stampAuthors}
+	steps := []func(context.Context, *review) error{w.checkContent, w.stampVote, w.keepComments, w.stampAuthors, w.checkDemands}
 	for _, step := range steps {
 		if err := step(ctx, r); err != nil {
 			var no *refusal

@@ -144,7 +144,7 @@ func GlassVoid(policies []Policy, subject Subject, g Glass, now time.Time) strin
 		return why
 	}
 	switch end := GlassUntil(policies, g); {
-	case g.At.After(now.Add(clockSkew)):
+	case g.At.After(now.Add(ClockSkew)):
 		return ahead
 	case !now.Before(end):
 		return "it has expired: it is for what cannot wait; remove it and write it again"
@@ -203,7 +203,7 @@ func MayReview(policies []Policy, authors []string, by, user string, groups []st
 		return false, fmt.Sprintf("%s changed the content%s and cannot review it; somebody else has to", user, alias(user, account))
 	}
 	for _, where := range e.places {
-		if where.broken == "" && where.rule.admits(user, groups) {
+		if where.broken == "" && where.admits(user, groups, nil) {
 			return true, ""
 		}
 	}

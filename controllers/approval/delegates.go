@@ -32,7 +32,7 @@ func Trusted(policies []Policy, programs []string) (trusted []string) {
 	for _, program := range set(programs) {
 		asked, all := false, true
 		for i := range policies {
-			if policies[i].Name != AddedName {
+			if policies[i].Name != AddedName && !policies[i].seatless() {
 				asked, all = true, all && slices.Contains(policies[i].TrustedDelegates, program)
 			}
 		}

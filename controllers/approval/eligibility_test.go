@@ -23,7 +23,7 @@ func TestEligibility(t *testing.T) {
 	}{
 		"ByGroup":        {"a member of a group", []approval.Policy{prod}, known, "bob", []string{"x", "oidc:qa"}, ""},
 		"ByName":         {"who is named", []approval.Policy{prod}, known, "carol", nil, ""},
-		"NoPolicy":       {"nobody, if nothing says who", nil, known, "carol", nil, "no ApprovalPolicy covers the namespace"},
+		"NoPolicy":       {"nobody, if nothing says who", nil, known, "carol", nil, "no ApprovalPolicy with rules covers the namespace"},
 		"AuthorsUnknown": {"nobody, if anybody could be an author", []approval.Policy{prod}, approval.Subject{Authors: []string{"dev"}}, "carol", nil, "it is not proven who changed"},
 		"NoName":         {"not nobody", []approval.Policy{prod}, known, "", []string{"oidc:qa"}, "the user has no name"},
 		"Program":        {"no program", []approval.Policy{prod}, known, "system:serviceaccount:a:b", []string{"oidc:qa"}, "is not a person"},
@@ -64,7 +64,7 @@ func TestMayReject(t *testing.T) {
 		"OtherAccount":   {"it takes the place of the approval by another account", []approval.Policy{prod}, known, "carol2", nil, ""},
 		"NotNamed":       {"nobody else blocks anything", []approval.Policy{prod}, known, "eve", []string{"oidc:dev"}, "no rule names eve"},
 		"OneAccount":     {"a person with one account is nobody else", []approval.Policy{prod}, known, "zoe", nil, "no rule names zoe"},
-		"NoPolicy":       {"a vote under no policy is on another digest", nil, known, "dev", nil, "no ApprovalPolicy covers the namespace"},
+		"NoPolicy":       {"a vote under no policy is on another digest", nil, known, "dev", nil, "no ApprovalPolicy with rules covers the namespace"},
 		"NoName":         {"not nobody", []approval.Policy{prod}, known, "", []string{"oidc:ops"}, "the user has no name"},
 		"Program":        {"no program", []approval.Policy{prod}, approval.Subject{Authors: []string{"system:a"}, AuthorsKnown: true}, "system:a", nil, "is not a person"},
 	} {

@@ -33,12 +33,15 @@ type ballot struct {
 //   - Every seat of every policy is filled by a person of its own: one maximum
 //     matching over all policies, so nobody fills two seats anywhere.
 //   - As many persons as a policy's MinDistinctPersons approve under its rules.
+//   - One more person does, under every policy and in all, if a program wrote the
+//     content and nobody knows for whom.
 //   - Each of them is a human, approves this digest by a vote that proves it and
 //     lasts at now (within a minute of clock skew), is named by the rule or is in
 //     a group that it names, has no account that is an author (unless every
 //     policy lets authors approve), and rejects with no account.
 //   - No author and nobody of a rule that can veto rejects this digest. A
 //     rejection holds until it is withdrawn, whatever its age.
+//   - No policy holds what it covers, and the windows of all are open at now.
 func Evaluate(policies []Policy, subject Subject, votes []Vote, now time.Time) Verdict {
 	b := newBallot(policies, subject, votes)
 	if outcome, reason, message := b.unready(); reason != "" {
@@ -52,18 +55,34 @@ func Evaluate(policies []Policy, subject Subject, votes []Vote, now time.Time) V
 		Seats: filling.seats(), Votes: b.votes, Missing: filling.missing(), Vetoes: b.vetoes(),
 	}
 	verdict.Filled, verdict.Total = filling.count()
-	switch {
-	case len(verdict.Vetoes) > 0:
-		verdict.Outcome, verdict.Reason = Rejected, v1alpha1.ReasonRejected
-		verdict.Message = b.rejectedMessage()
-	case !filling.complete():
-		verdict.Message = missingMessage(verdict.Missing)
-	default:
-		verdict.Outcome, verdict.Reason = Approved, v1alpha1.ReasonQuorumMet
-		verdict.Message = approvedMessage(verdict.Seats)
-		verdict.ValidUntil = b.until(now)
-	}
+	verdict.QuorumMet = filling.complete() && len(verdict.Vetoes) == 0
+	b.conclude(&verdict, policies, now)
 	return verdict
+}
+
+// conclude says what the votes come to at a moment, under holds and windows.
+func (b *ballot) conclude(v *Verdict, policies []Policy, now time.Time) {
+	held := Held(policies)
+	closed, opens := Closed(policies, now)
+	switch {
+	case len(v.Vetoes) > 0:
+		v.Outcome, v.Reason, v.Message = Rejected, v1alpha1.ReasonRejected, b.rejectedMessage()
+	case held != "":
+		v.Reason, v.Message = v1alpha1.ReasonStopTheLine, held
+		if !v.QuorumMet {
+			v.Message += "; votes are taken meanwhile: " + missingMessage(v.Missing)
+		}
+	case !v.QuorumMet:
+		v.Message = missingMessage(v.Missing)
+		if never := b.unsatisfiable(); len(never) > 0 {
+			v.Reason, v.Message = v1alpha1.ReasonUnsatisfiable, atMost(maxSentences, never)
+		}
+	case closed != "":
+		v.Reason, v.Message, v.OpensAt = v1alpha1.ReasonOutsideWindow, closed, opens
+	default:
+		v.Outcome, v.Reason, v.Message = Approved, v1alpha1.ReasonQuorumMet, approvedMessage(v.Seats)
+		v.ValidUntil = earliest(b.until(now), closes(policies, now))
+	}
 }
 
 func newBallot(policies []Policy, subject Subject, votes []Vote) *ballot {
@@ -82,7 +101,7 @@ func compareVotes(a, b Vote) int {
 		strings.Compare(a.Slot, b.Slot), a.At.Compare(b.At), strings.Compare(a.User, b.User),
 		strings.Compare(string(a.Decision), string(b.Decision)), strings.Compare(a.Digest, b.Digest),
 		strings.Compare(a.Invalid, b.Invalid), strings.Compare(a.Comment, b.Comment),
-		slices.Compare(a.Groups, b.Groups),
+		slices.Compare(a.Groups, b.Groups), slices.Compare(a.Permitted, b.Permitted),
 	)
 }
 
@@ -95,6 +114,8 @@ func (b *ballot) unready() (Outcome, string, string) {
 		return Pending, v1alpha1.ReasonAwaitingApproval, noDigest
 	case !b.subject.authorsKnown():
 		return Blocked, v1alpha1.ReasonAuthorsUnknown, noAuthors
+	case b.refuses != "":
+		return Blocked, v1alpha1.ReasonAuthorsUnknown, b.refuses
 	}
 	return Pending, "", ""
 }
@@ -143,7 +164,7 @@ func (b *ballot) sort() {
 func (b *ballot) admission(v Vote) []bool {
 	admitted := make([]bool, len(b.places))
 	for at, where := range b.places {
-		admitted[at] = where.broken == "" && where.rule.admits(v.User, v.Groups)
+		admitted[at] = where.broken == "" && where.admits(v.User, v.Groups, v.Permitted)
 	}
 	return admitted
 }
@@ -159,7 +180,7 @@ func (b *ballot) reject(i int) {
 		return
 	}
 	for _, where := range b.places {
-		if b.mayVeto(where.rule, v.User, v.Groups) {
+		if b.mayVeto(where, v.User, v.Groups, v.Permitted) {
 			v.Counted, v.Rule, v.Why = true, b.label(where), vetoOfRule
 			return
 		}

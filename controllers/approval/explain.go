@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	noPolicy     = "no ApprovalPolicy covers the namespace; ask the platform team for one that does (kubectl get approvalpolicies)"
+	noPolicy     = "no ApprovalPolicy with rules covers the namespace; ask the platform team to add it to one (kubectl edit approvalpolicy default)"
 	noDigest     = "the digest of the candidate is not known yet; votes are taken as soon as the candidate is materialised"
 	noAuthors    = "it is not proven who changed the content, so nobody could be kept from approving their own work; apply the active content, then the change again"
 	vetoOfAuthor = "it blocks the candidate, because its voter changed the content; it holds until its voter withdraws it or the content changes"
@@ -82,7 +82,7 @@ func (e *electorate) unnamed(user string) string {
 // explainApprovals says what becomes of the approvals that are not barred.
 func (b *ballot) explainApprovals(f *filling) {
 	for _, vote := range b.approvals {
-		if v := &b.votes[vote]; v.At.After(f.at.Add(clockSkew)) {
+		if v := &b.votes[vote]; v.At.After(f.at.Add(ClockSkew)) {
 			v.Why = ahead
 		} else if !f.standsAnywhere(vote) {
 			v.Why = b.expired(vote)

@@ -27,7 +27,7 @@ func someGroups(t *rapid.T) []string {
 func someRule(t *rapid.T, i int) approval.Rule {
 	return approval.Rule{
 		Name: fmt.Sprintf("r%d", i), Count: rapid.SampledFrom([]int{1, 1, 1, 1, 1, 1, 2, 2, 3, 0}).Draw(t, "count"),
-		Users: someUsers(t, 3), Groups: someGroups(t), CanVeto: rapid.IntRange(0, 3).Draw(t, "veto") == 3,
+		Users: someUsers(t, 3), Groups: someGroups(t), RBAC: rapid.IntRange(0, 4).Draw(t, "rbac") == 4, CanVeto: rapid.IntRange(0, 3).Draw(t, "veto") == 3,
 	}
 }
 
@@ -46,6 +46,16 @@ func somePolicy(t *rapid.T, i int) approval.Policy {
 	for range rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "persons") {
 		p.Persons = append(p.Persons, approval.Person{Name: rapid.SampledFrom([]string{"a", "b", ""}).Draw(t, "name"), Users: someUsers(t, 3)})
 	}
+	p.RefuseUnknownAuthor = rarely(t, "refuse")
+	if rarely(t, "hold") {
+		p.Hold = "an incident"
+	}
+	switch rapid.IntRange(0, 15).Draw(t, "windows") {
+	case 14:
+		p.Windows = approval.Windows{Exclude: []approval.Window{{Schedule: "0 12 * * *", Duration: time.Minute}}}
+	case 15:
+		p.Windows = approval.Windows{Allow: []approval.Window{{Schedule: "0 9 * * *", Duration: 4 * time.Hour}}}
+	}
 	return p
 }
 
@@ -63,6 +73,7 @@ func someSubject(t *rapid.T) approval.Subject {
 	}
 	if rapid.IntRange(0, 3).Draw(t, "other authors") == 3 {
 		s.Authors = someUsers(t, 2)
+		s.Named = rapid.SampledFrom([][]string{nil, nil, {"system:bot"}}).Draw(t, "named")
 	}
 	return s
 }
@@ -76,6 +87,7 @@ func someVote(t *rapid.T, i int) approval.Vote {
 	if rapid.IntRange(0, 9).Draw(t, "reject") == 9 {
 		v.Decision = approval.Reject
 	}
+	v.Permitted = rapid.SampledFrom([][]string{nil, nil, {"p0.r0"}, {"p0.r1", "p1.r0"}, {"r0", "p2"}}).Draw(t, "permitted")
 	if !rarely(t, "odd") {
 		return v
 	}
@@ -107,6 +119,6 @@ func (o oracle) admits(v approval.Vote) bool {
 	if v.Decision == approval.Reject {
 		may = approval.MayReject
 	}
-	ok, _ := may(o.policies, o.subject, v.User, v.Groups)
+	ok, _ := may(o.policies, o.subject, v.User, v.Groups, v.Permitted...)
 	return ok
 }

@@ -71,6 +71,16 @@ type place struct {
 	rule   Rule
 	seats  int
 	broken string // why nobody can ever take a seat here
+	// extra is true of the seat for the person more whom an unknown author
+	// demands. It is of no rule: whoever fits any of among may take it.
+	extra bool
+	among []namedRule
+}
+
+// namedRule is a rule and the policy that it is of.
+type namedRule struct {
+	policy string
+	Rule
 }
 
 // electorate is who may do what, without regard to votes and time.
@@ -80,11 +90,16 @@ type electorate struct {
 	persons           persons
 	authors           map[string]string // account that changed the content, by person
 	authorsMayApprove bool
+	unknown           string // a program that wrote content, nobody knows for whom
+	refuses           string // why an unknown author keeps the content out
 }
 
 func newElectorate(policies []Policy, subject Subject) electorate {
-	e := electorate{authors: map[string]string{}, authorsMayApprove: len(policies) > 0}
+	e := electorate{authors: map[string]string{}, authorsMayApprove: len(policies) > 0, unknown: subject.unknown()}
 	for i := range policies {
+		if policies[i].seatless() {
+			continue
+		}
 		e.policies = append(e.policies, normal(policies[i]))
 		e.authorsMayApprove = e.authorsMayApprove && policies[i].AuthorsMayApprove
 	}
@@ -98,6 +113,7 @@ func newElectorate(policies []Policy, subject Subject) electorate {
 	for i := range e.policies {
 		e.places = append(e.places, placesOf(i, e.policies[i])...)
 	}
+	e.suspect()
 	return e
 }
 
@@ -107,11 +123,11 @@ const maxCount = 64
 
 func placesOf(index int, p Policy) (places []place) {
 	for _, rule := range p.Rules {
-		at := place{policy: index, rule: rule, seats: rule.Count}
+		at := place{policy: index, rule: rule, seats: rule.Count, among: []namedRule{{p.Name, rule}}}
 		switch {
 		case rule.Count < 1 || rule.Count > maxCount:
 			at.seats, at.broken = 1, "its count is not from 1 to 64"
-		case len(rule.Users) == 0 && len(rule.Groups) == 0:
+		case len(rule.Users) == 0 && len(rule.Groups) == 0 && !rule.RBAC:
 			at.broken = "it names no users and no groups"
 		case p.ValidFor <= 0:
 			at.broken = "its policy has no validFor, so no approval lasts"
@@ -134,15 +150,21 @@ func (e *electorate) author(user string) (account string, is bool) {
 	return account, is
 }
 
-// admits tells whether the rule lets the account that voted take a seat.
-func (r Rule) admits(user string, groups []string) bool {
-	return slices.Contains(r.Users, user) ||
-		slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(r.Groups, g) })
+// admits tells whether the account that voted may take a seat here.
+func (p place) admits(user string, groups, permitted []string) bool {
+	return slices.ContainsFunc(p.among, func(r namedRule) bool { return r.admits(user, groups, permitted) })
 }
 
-// mayVeto tells whether the rule lets the user's person veto, with whichever
+// admits tells whether the rule lets the account that voted take a seat.
+func (r namedRule) admits(user string, groups, permitted []string) bool {
+	return slices.Contains(r.Users, user) ||
+		slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(r.Groups, g) }) ||
+		r.RBAC && slices.Contains(permitted, RuleID(r.policy, r.Name))
+}
+
+// mayVeto tells whether a rule lets the user's person veto, with whichever
 // account: who is asked not to let it pass is heard in any case.
-func (e *electorate) mayVeto(r Rule, user string, groups []string) bool {
+func (e *electorate) mayVeto(at place, user string, groups, permitted []string) bool {
 	same := func(named string) bool { return e.persons.of(named) == e.persons.of(user) }
-	return r.CanVeto && (r.admits(user, groups) || slices.ContainsFunc(r.Users, same))
+	return at.rule.CanVeto && (at.admits(user, groups, permitted) || slices.ContainsFunc(at.rule.Users, same))
 }

@@ -5,6 +5,7 @@ package approval
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -27,20 +28,26 @@ type Rule struct {
 	Name string `json:"name"`
 	// Count of seats, 1 to 64. With any other, the rule can never be met.
 	Count int `json:"count"`
-	// Users and Groups who may take a seat. With neither, the rule can never be
-	// met.
+	// Users and Groups who may take a seat. With neither, and without RBAC, the
+	// rule can never be met.
 	Users  []string `json:"users,omitempty"`
 	Groups []string `json:"groups,omitempty"`
+	// RBAC lets those take a seat whom RBAC allows to approve by its ID.
+	RBAC bool `json:"rbac,omitempty"`
 	// CanVeto makes a rejection by any of them block the candidate.
 	CanVeto bool `json:"canVeto"`
 }
 
+// RuleID names a rule among those of all policies. It is what RBAC is asked for.
+func RuleID(policy, rule string) string { return policy + "." + rule }
+
 // Policy is what an ApprovalPolicy demands, in a form that depends on its meaning
-// only. It is part of every digest.
+// only. It is part of every digest, but for what is judged at the switch alone.
 type Policy struct {
 	Name string `json:"name"`
 	// Rules whose seats have all to be filled. Without any, the policy can never
-	// be met.
+	// be met, unless it is there for its Windows or its Hold: then it lets nothing
+	// through alone.
 	Rules []Rule `json:"rules"`
 	// MinDistinctPersons is how many persons have to approve under any of the
 	// rules. Less than the seats has no effect: each takes a person of its own.
@@ -59,6 +66,20 @@ type Policy struct {
 	// nobody may. It is not part of a digest: it takes no vote's place but at the
 	// moment of the switch, and is judged then.
 	BreakGlass *BreakGlass `json:"-"`
+	// RefuseUnknownAuthor lets nothing through whose author nobody knows.
+	// Otherwise one more person has to approve it.
+	RefuseUnknownAuthor bool `json:"refuseUnknownAuthor,omitempty"`
+	// RequireImageDigests wants every image by its digest.
+	RequireImageDigests bool `json:"requireImageDigests,omitempty"`
+	// Windows in which traffic may move.
+	Windows Windows `json:"-"`
+	// Hold says why nothing is let through; empty if the policy holds nothing.
+	Hold string `json:"-"`
+}
+
+// seatless tells whether the policy is there for its windows or its hold only.
+func (p Policy) seatless() bool {
+	return len(p.Rules) == 0 && (p.Hold != "" || p.Windows.restrict())
 }
 
 // FromSpec is the policy that a spec describes. Sets are sorted and without
@@ -70,6 +91,11 @@ func FromSpec(name string, spec v1alpha1.ApprovalPolicySpec) Policy {
 		MinDistinctPersons: int(spec.MinDistinctPersons),
 		AuthorsMayApprove:  spec.AuthorsMayApprove,
 		ValidFor:           spec.ValidFor.Duration,
+		// Whatever is not known asks for the most.
+		RefuseUnknownAuthor: spec.UnknownAuthor != "" && spec.UnknownAuthor != v1alpha1.RequireOneMore,
+		RequireImageDigests: spec.RequireImageDigests,
+		Windows:             windowsOf(spec.Windows),
+		Hold:                spec.Hold,
 	}
 	for _, person := range spec.Persons {
 		p.Persons = append(p.Persons, Person(person))
@@ -83,7 +109,7 @@ func FromSpec(name string, spec v1alpha1.ApprovalPolicySpec) Policy {
 
 func rulesOf(specs []v1alpha1.ApprovalRule) (rules []Rule) {
 	for _, r := range specs {
-		rules = append(rules, Rule{Name: r.Name, Count: int(r.Count), Users: r.Users, Groups: r.Groups, CanVeto: r.CanVeto})
+		rules = append(rules, Rule{Name: r.Name, Count: int(r.Count), Users: r.Users, Groups: r.Groups, RBAC: r.RBAC, CanVeto: r.CanVeto})
 	}
 	return rules
 }
@@ -129,17 +155,19 @@ func set(members []string) (sorted []string) {
 // them have to agree. With added, one more policy named AddedName demands the
 // seats that the Release adds; it can make nothing easier: its approvals are
 // valid for the shortest time of the others and authors may approve only where
-// the others let them. If no policy covers the namespace, there is none, whatever
-// is added: a Release cannot bring its own.
+// the others let them. If no policy with rules covers the namespace, there is none,
+// whatever is added: a Release cannot bring its own.
 func Applicable(policies []v1alpha1.ApprovalPolicy, namespace string, added *v1alpha1.AddedApproval) []Policy {
 	var applicable []Policy
+	seats := false
 	for i := range policies {
 		covers := func(pattern string) bool { return matches(pattern, namespace) }
 		if slices.ContainsFunc(policies[i].Spec.Namespaces, covers) {
 			applicable = append(applicable, FromSpec(policies[i].Name, policies[i].Spec))
+			seats = seats || !applicable[len(applicable)-1].seatless()
 		}
 	}
-	if len(applicable) > 0 && added != nil {
+	if seats && added != nil {
 		applicable = append(applicable, release(applicable, added.Rules))
 	}
 	slices.SortStableFunc(applicable, func(a, b Policy) int { return cmp.Compare(a.Name, b.Name) })
@@ -147,8 +175,11 @@ func Applicable(policies []v1alpha1.ApprovalPolicy, namespace string, added *v1a
 }
 
 func release(others []Policy, rules []v1alpha1.ApprovalRule) Policy {
-	p := Policy{Name: AddedName, Rules: rulesOf(rules), AuthorsMayApprove: true, ValidFor: others[0].ValidFor}
+	p := Policy{Name: AddedName, Rules: rulesOf(rules), AuthorsMayApprove: true, ValidFor: math.MaxInt64}
 	for i := range others {
+		if others[i].seatless() {
+			continue
+		}
 		p.ValidFor = min(p.ValidFor, others[i].ValidFor)
 		p.AuthorsMayApprove = p.AuthorsMayApprove && others[i].AuthorsMayApprove
 	}
@@ -191,4 +222,28 @@ func GroupsNamed(policies []Policy) []string {
 		}
 	}
 	return set(groups)
+}
+
+// RulesByRBAC is the sorted set of the IDs of rules that RBAC is asked about.
+func RulesByRBAC(policies []Policy) []string {
+	var ids []string
+	for i := range policies {
+		for _, rule := range policies[i].Rules {
+			if rule.RBAC {
+				ids = append(ids, RuleID(policies[i].Name, rule.Name))
+			}
+		}
+	}
+	return set(ids)
+}
+
+// RequiresImageDigests is the policy that wants every image by its digest; empty
+// if none does.
+func RequiresImageDigests(policies []Policy) string {
+	for i := range policies {
+		if policies[i].RequireImageDigests {
+			return policies[i].Name
+		}
+	}
+	return ""
 }

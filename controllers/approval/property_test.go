@@ -30,7 +30,8 @@ func TestEvaluateEqualsBruteForce(t *testing.T) {
 		if filled, _ := o.seated(); len(v.Seats) != filled {
 			t.Fatalf("got %d seats filled, want %d", len(v.Seats), filled)
 		}
-		if met := !o.vetoed() && v.Outcome == approval.Approved; (v.Filled == v.Total) != (met || v.Outcome == approval.Rejected && len(v.Missing) == 0) || (len(v.Missing) == 0) != (v.Filled == v.Total) || v.Filled > v.Total {
+		full := len(v.Missing) == 0
+		if full != (v.Filled == v.Total) || v.QuorumMet != (full && !o.vetoed()) || (v.Outcome == approval.Approved) != (v.QuorumMet && !o.held()) || v.Filled > v.Total {
 			t.Fatalf("%d of %d filled, missing %+v, outcome %v", v.Filled, v.Total, v.Missing, v.Outcome)
 		}
 	})
@@ -63,6 +64,12 @@ func TestSeatsAreHeldByDistinctGoodVoters(t *testing.T) {
 		o := someCase(t)
 		v := o.evaluate()
 		for i, s := range v.Seats {
+			if s.Rule == approval.RuleUnknownAuthor {
+				if !o.suspicious() || !o.oneMore(s.User) {
+					t.Fatalf("%+v is filled", s)
+				}
+				continue
+			}
 			p := o.policies[slices.IndexFunc(o.policies, func(p approval.Policy) bool { return p.Name == s.Policy })]
 			r := p.Rules[slices.IndexFunc(p.Rules, func(r approval.Rule) bool { return r.Name == s.Rule })]
 			vote := o.votes[slices.IndexFunc(o.votes, func(v approval.Vote) bool { return v.Slot == s.Slot })]
@@ -142,7 +149,7 @@ func TestAddingAPolicyNeverApproves(t *testing.T) {
 		o := someCase(t)
 		more := o
 		more.policies = append(slices.Clone(o.policies), somePolicy(t, len(o.policies)))
-		if len(o.policies) > 0 && o.evaluate().Outcome != approval.Approved && more.evaluate().Outcome == approval.Approved {
+		if len(o.demanding()) > 0 && o.evaluate().Outcome != approval.Approved && more.evaluate().Outcome == approval.Approved {
 			t.Fatalf("with %+v it is approved", more.policies[len(o.policies)])
 		}
 	})
@@ -175,9 +182,9 @@ func TestValidUntilIsTheEnd(t *testing.T) {
 func TestEligibilityAgreesWithEvaluate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := someCase(t)
-		vote := approval.Vote{Slot: "s", Decision: approval.Approve, Digest: candidate, User: rapid.SampledFrom([]string{"u1", "u2", "dev", "", "system:bot"}).Draw(t, "voter"), Groups: someGroups(t), At: o.now}
+		vote := approval.Vote{Slot: "s", Decision: approval.Approve, Digest: candidate, User: rapid.SampledFrom([]string{"u1", "u2", "dev", "", "system:bot"}).Draw(t, "voter"), Groups: someGroups(t), Permitted: []string{"p0.r0"}, At: o.now}
 		o.subject.Digest, o.votes = candidate, []approval.Vote{vote}
-		ok, why := approval.Eligibility(o.policies, o.subject, vote.User, vote.Groups)
+		ok, why := approval.Eligibility(o.policies, o.subject, vote.User, vote.Groups, vote.Permitted...)
 		if v := o.evaluate(); v.Votes[0].Counted != ok || (why == "") != ok {
 			t.Fatalf("eligible %v (%s), but %+v", ok, why, v.Votes[0])
 		}
@@ -198,17 +205,27 @@ func totality(t *rapid.T) {
 	rule := rapid.Custom(func(t *rapid.T) approval.Rule {
 		return approval.Rule{
 			Name: text.Draw(t, "name"), Count: rapid.OneOf(rapid.Int(), rapid.IntRange(-1, 65)).Draw(t, "count"),
-			Users: texts.Draw(t, "users"), Groups: texts.Draw(t, "groups"), CanVeto: rapid.Bool().Draw(t, "veto"),
+			Users: texts.Draw(t, "users"), Groups: texts.Draw(t, "groups"), RBAC: rapid.Bool().Draw(t, "rbac"), CanVeto: rapid.Bool().Draw(t, "veto"),
 		}
 	})
 	person := rapid.Custom(func(t *rapid.T) approval.Person {
 		return approval.Person{Name: text.Draw(t, "name"), Users: texts.Draw(t, "users")}
+	})
+	window := rapid.Custom(func(t *rapid.T) approval.Window {
+		return approval.Window{
+			Schedule: rapid.OneOf(text, rapid.SampledFrom([]string{"* * * * *", "0 0 30 2 *", "TZ=x", "@daily", "*/7 2 1 * 3"})).Draw(t, "schedule"),
+			Duration: time.Duration(rapid.Int64Range(-1, 1<<42).Draw(t, "duration")), From: moment.Draw(t, "from"), To: moment.Draw(t, "to"),
+		}
+	})
+	windows := rapid.Custom(func(t *rapid.T) approval.Windows {
+		return approval.Windows{Allow: rapid.SliceOfN(window, 0, 2).Draw(t, "allow"), Exclude: rapid.SliceOfN(window, 0, 2).Draw(t, "exclude"), TimeZone: rapid.OneOf(text, rapid.SampledFrom([]string{"Europe/Berlin", "Local"})).Draw(t, "zone")}
 	})
 	policy := rapid.Custom(func(t *rapid.T) approval.Policy {
 		return approval.Policy{
 			Name: text.Draw(t, "name"), Rules: rapid.SliceOfN(rule, 0, 3).Draw(t, "rules"),
 			MinDistinctPersons: rapid.IntRange(math.MinInt32, math.MaxInt32).Draw(t, "distinct"),
 			AuthorsMayApprove:  rapid.Bool().Draw(t, "open"), ValidFor: time.Duration(rapid.Int64().Draw(t, "validFor")),
+			Windows: windows.Draw(t, "windows"), Hold: text.Draw(t, "hold"), RefuseUnknownAuthor: rapid.Bool().Draw(t, "refuse"),
 			Persons: rapid.SliceOfN(person, 0, 3).Draw(t, "persons"),
 		}
 	})
@@ -221,9 +238,18 @@ func totality(t *rapid.T) {
 	})
 	o := oracle{rapid.SliceOfN(policy, 0, 3).Draw(t, "policies"), approval.Subject{Digest: text.Draw(t, "digest"), Authors: texts.Draw(t, "authors"), AuthorsKnown: rapid.Bool().Draw(t, "known")},
 		rapid.SliceOfN(vote, 0, 40).Draw(t, "votes"), moment.Draw(t, "now")}
-	if v := o.evaluate(); len(v.Votes) != len(o.votes) || v.Outcome == approval.Approved && o.outcome() != approval.Approved {
+	always := o
+	always.policies = slices.Clone(o.demanding())
+	for i := range always.policies {
+		always.policies[i].Windows = approval.Windows{}
+	}
+	if v := o.evaluate(); len(v.Votes) != len(o.votes) || v.Outcome == approval.Approved && always.outcome() != approval.Approved {
 		t.Fatalf("got %+v", v)
 	}
+	for _, p := range o.policies {
+		approval.Problems(p, o.now)
+	}
+	approval.Tightens(o.policies, always.policies, o.subject)
 	approval.Eligibility(o.policies, o.subject, text.Draw(t, "user"), texts.Draw(t, "groups"))
 }
 

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// clockSkew is how far the clock that stamped an approval may be ahead.
-const clockSkew = time.Minute
+// ClockSkew is how far the clock that stamped an approval may be ahead.
+const ClockSkew = time.Minute
 
 // voter is a person with the approvals of theirs that stand, earliest first.
 type voter struct {
@@ -29,7 +29,7 @@ type filling struct {
 func (b *ballot) stands(vote, at int, now time.Time) bool {
 	v, where := &b.votes[vote], &b.places[at]
 	return b.admitted[vote][at] &&
-		!v.At.After(now.Add(clockSkew)) &&
+		!v.At.After(now.Add(ClockSkew)) &&
 		now.Before(v.At.Add(b.policies[where.policy].ValidFor))
 }
 
@@ -113,7 +113,7 @@ func (f *filling) claim(who, at int) int {
 // voice is the earliest vote that counts under any rule of a policy, or -1.
 func (f *filling) voice(who, policy int) int {
 	for at := range f.ballot.places {
-		if f.ballot.places[at].policy == policy {
+		if where := f.ballot.places[at]; where.policy == policy && !where.extra {
 			if vote := f.claim(who, at); vote >= 0 {
 				return vote
 			}
@@ -140,7 +140,7 @@ func (f *filling) complete() bool {
 			return false
 		}
 	}
-	return len(f.ballot.policies) > 0
+	return len(f.ballot.places) > 0
 }
 
 // seated tells which voters sit.

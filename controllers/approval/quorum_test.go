@@ -23,7 +23,7 @@ func TestSeats(t *testing.T) {
 		"TwoRulesOnePerson": {reason: "sec/32: one person does not fill two rules", policies: []approval.Policy{policy("prod", group("qa", 1, "qa"), group("sec", 1, "sec"))}, votes: []approval.Vote{yes("bob", "qa", "sec")},
 			because: v1alpha1.ReasonAwaitingApproval, filled: "1/2", seats: []string{"prod/qa=bob"}, missing: []string{"prod/sec:1"}, message: "prod/sec needs 1 more approval, from a member of sec"},
 		"TwoPoliciesOnePerson": {reason: "sec/32: not even of two policies", policies: []approval.Policy{policy("a", users("qa", 1, "bob")), policy("b", users("qa", 1, "bob"))}, votes: []approval.Vote{yes("bob")},
-			because: v1alpha1.ReasonAwaitingApproval, filled: "1/2", seats: []string{"a/qa=bob"}, message: "b/qa needs 1 more approval, but nobody is left who could: ask the owners of policy b to name more people"},
+			because: v1alpha1.ReasonUnsatisfiable, filled: "1/2", seats: []string{"a/qa=bob"}, message: "b/qa needs 1 more approval, but nobody is left who could: ask the owners of policy b to name more people"},
 		"CountTwo": {reason: "a rule may have several seats", policies: []approval.Policy{policy("prod", group("qa", 2, "qa"))}, votes: []approval.Vote{yes("bob", "qa"), yes("carol", "qa")},
 			outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, filled: "2/2", seats: []string{"prod/qa=bob", "prod/qa=carol"}},
 		"CountTwoHalf": {reason: "all of which have to be filled", policies: []approval.Policy{policy("prod", group("qa", 3, "qa"))}, votes: []approval.Vote{yes("bob", "qa")},
@@ -56,7 +56,7 @@ func TestDistinctPersons(t *testing.T) {
 			because: v1alpha1.ReasonAwaitingApproval, filled: "1/3", seats: []string{"prod/qa=bob"}, missing: []string{"prod/qa:1", "prod/minDistinctPersons:1"}},
 		"CountedOnce": {reason: "a person without a seat counts by one vote, for however many policies", policies: []approval.Policy{with(policy("a", users("r", 1, "x", "bob")), distinct(2)), with(policy("b", users("r", 1, "y", "bob2")), distinct(2)), with(policy("c"), same("bob", "bob", "bob2"))},
 			votes:   []approval.Vote{aged(2*time.Hour, yes("x")), aged(2*time.Hour, yes("y")), yes("bob"), yes("bob2")},
-			because: v1alpha1.ReasonAwaitingApproval, filled: "4/5", seats: []string{"a/r=x", "b/r=y"},
+			because: v1alpha1.ReasonUnsatisfiable, filled: "4/5", seats: []string{"a/r=x", "b/r=y"},
 			why: map[string]string{"bob": "+policy a demands", "bob2": "the same person votes in slot bob"}},
 	})
 }
@@ -81,7 +81,7 @@ func TestVetoes(t *testing.T) {
 		"ClockAhead":          {reason: "nor does a clock that is ahead silence it", policies: []approval.Policy{prod}, votes: []approval.Vote{bob, carol, aged(-time.Hour, no("dora"))}, outcome: approval.Rejected, because: v1alpha1.ReasonRejected, seats: seats},
 		"OtherDigest":         {reason: "it is about other content", policies: []approval.Policy{prod}, votes: []approval.Vote{bob, carol, of(another, no("dora"))}, outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, seats: seats},
 		"Invalid":             {reason: "what is not proven stops nothing", policies: []approval.Policy{prod}, votes: []approval.Vote{bob, carol, invalid("it has no receipt", no("dora"))}, outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, seats: seats},
-		"Program":             {reason: "programs do not vote", policies: []approval.Policy{prod}, subject: approval.Subject{Digest: candidate, Authors: []string{"system:serviceaccount:x:y"}, AuthorsKnown: true}, votes: []approval.Vote{bob, carol, no("system:serviceaccount:x:y")}, outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, seats: seats},
+		"Program":             {reason: "programs do not vote", policies: []approval.Policy{prod}, subject: approval.Subject{Digest: candidate, Authors: []string{"system:serviceaccount:x:y"}, AuthorsKnown: true, Named: []string{"system:serviceaccount:x:y"}}, votes: []approval.Vote{bob, carol, no("system:serviceaccount:x:y")}, outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, seats: seats},
 		"BrokenRule": {reason: "a rule that can never be met still lets its members stop it", policies: []approval.Policy{policy("prod", group("qa", 1, "qa")), policy("z", veto(users("sec", 0, "dora")))}, votes: []approval.Vote{bob, no("dora")},
 			outcome: approval.Rejected, because: v1alpha1.ReasonRejected, seats: seats[:1]},
 	})

@@ -38,12 +38,12 @@ func (f *filling) missing() (missing []Missing) {
 			if where.policy != p {
 				continue
 			}
-			if where.broken == "" {
+			if where.broken == "" && !where.extra {
 				everyone.Users = append(everyone.Users, where.rule.Users...)
 				everyone.Groups = append(everyone.Groups, where.rule.Groups...)
 			}
 			if free := where.seats - len(f.holders[at]); free > 0 {
-				missing = append(missing, f.lack(Missing{Policy: name, Rule: where.rule.Name, Count: free, Broken: where.broken}, where.rule, f.seated()))
+				missing = append(missing, f.lack(Missing{Policy: name, Rule: where.rule.Name, Count: free, Broken: where.broken, ByRBAC: where.byRBAC()}, where.rule, f.seated()))
 			}
 		}
 		if _, more := f.lacking(p); more > 0 {
@@ -51,7 +51,7 @@ func (f *filling) missing() (missing []Missing) {
 			for _, who := range f.voices[p] {
 				counts[who] = true
 			}
-			missing = append(missing, f.lack(Missing{Policy: name, Rule: RuleDistinctPersons, Count: more}, everyone, counts))
+			missing = append(missing, f.lack(Missing{Policy: name, Rule: RuleDistinctPersons, Count: more, ByRBAC: RulesByRBAC(f.ballot.policies[p : p+1])}, everyone, counts))
 		}
 	}
 	return missing
@@ -61,6 +61,7 @@ func (f *filling) missing() (missing []Missing) {
 // approve, and not the voters who are used up.
 func (f *filling) lack(m Missing, rule Rule, used []bool) Missing {
 	if m.Broken != "" {
+		m.ByRBAC = nil
 		return m
 	}
 	b := f.ballot
@@ -77,6 +78,16 @@ func (f *filling) lack(m Missing, rule Rule, used []bool) Missing {
 		}
 	}
 	return m
+}
+
+// byRBAC are the IDs of the rules under which RBAC says who may sit here.
+func (p place) byRBAC() (ids []string) {
+	for _, r := range p.among {
+		if r.RBAC {
+			ids = append(ids, RuleID(r.policy, r.Name))
+		}
+	}
+	return set(ids)
 }
 
 // count is how many of the persons that are demanded have approved.
@@ -102,6 +113,9 @@ func (m Missing) who() string {
 	for _, g := range m.Groups {
 		groups = append(groups, "a member of "+g)
 	}
+	for _, id := range m.ByRBAC {
+		groups = append(groups, "somebody whom RBAC lets approve approvalrules/"+id)
+	}
 	if names := append(slices.Clone(m.Users), groups...); len(names) > 0 {
 		return "from " + list(names)
 	}
@@ -116,6 +130,8 @@ func (m Missing) sentence() string {
 		return fmt.Sprintf("rule %s/%s can never be met, because %s: ask the owners of the policy to mend it", m.Policy, m.Rule, m.Broken)
 	case m.Rule == RuleDistinctPersons:
 		return fmt.Sprintf("policy %s needs %s in all, %s", m.Policy, more(m.Count, "person"), m.who())
+	case m.Rule == RuleUnknownAuthor:
+		return fmt.Sprintf("a program changed the content, and nobody knows for whom, so that policy %s needs %s, %s", m.Policy, more(m.Count, "approval"), m.who())
 	}
 	return fmt.Sprintf("%s/%s needs %s, %s", m.Policy, m.Rule, more(m.Count, "approval"), m.who())
 }
@@ -130,14 +146,19 @@ func more(n int, what string) string {
 // maxSentences bounds how many rules a message speaks of.
 const maxSentences = 3
 
-func missingMessage(missing []Missing) string {
-	sentences := make([]string, 0, maxSentences+1)
-	for i, m := range missing {
-		if i == maxSentences {
-			sentences = append(sentences, fmt.Sprintf("%d more rules are not met", len(missing)-i))
-			break
-		}
-		sentences = append(sentences, m.sentence())
+func missingMessage(missing []Missing) string { return atMost(maxSentences, sentences(missing)) }
+
+func sentences(missing []Missing) (texts []string) {
+	for _, m := range missing {
+		texts = append(texts, m.sentence())
+	}
+	return texts
+}
+
+// atMost n of the sentences, and how many more rules are not met.
+func atMost(n int, sentences []string) string {
+	if left := len(sentences) - n; left > 0 {
+		sentences = append(slices.Clone(sentences[:n]), fmt.Sprintf("%d more rules are not met", left))
 	}
 	return strings.Join(sentences, "; ")
 }

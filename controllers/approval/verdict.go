@@ -15,6 +15,10 @@ type Subject struct {
 	// AuthorsKnown tells that Authors is proven to be complete. Otherwise the
 	// candidate is blocked.
 	AuthorsKnown bool
+	// Named are the programs among Authors that said each time for which person
+	// they wrote. That person is an author, too. Of any other program, nobody
+	// knows.
+	Named []string
 }
 
 // Outcome is what a verdict comes to. Only Approved lets a candidate through.
@@ -66,19 +70,27 @@ type Missing struct {
 	// Users and Groups are who could fill it, without those who cannot because
 	// they are authors or already count.
 	Users, Groups []string
+	// ByRBAC are the IDs of rules under which RBAC says who else could.
+	ByRBAC []string
 	// Broken says why nobody can ever fill it; empty unless the policy itself is
 	// at fault.
 	Broken string
 }
 
-// RuleDistinctPersons stands for minDistinctPersons where a rule is named.
-const RuleDistinctPersons = "minDistinctPersons"
+// What stands where a rule is named, of demands that are no rules. No rule can
+// have such a name: they are in lower case.
+const (
+	// RuleDistinctPersons stands for minDistinctPersons.
+	RuleDistinctPersons = "minDistinctPersons"
+	// RuleUnknownAuthor stands for the person more whom unknownAuthor demands.
+	RuleUnknownAuthor = "unknownAuthor"
+)
 
 // Verdict is what the votes come to at a moment.
 type Verdict struct {
 	Outcome Outcome
-	// Reason is one of the API's: QuorumMet, AwaitingApproval, Rejected,
-	// NoPolicy, AuthorsUnknown.
+	// Reason is one of the API's: QuorumMet, AwaitingApproval, Unsatisfiable,
+	// OutsideWindow, StopTheLine, Rejected, NoPolicy, AuthorsUnknown.
 	Reason string
 	// Seats that are filled, sorted by policy and rule.
 	Seats []Seat
@@ -92,6 +104,13 @@ type Verdict struct {
 	Filled, Total int
 	// Vetoes are the users who reject with effect, sorted.
 	Vetoes []string
+	// QuorumMet tells that every seat is filled and nobody vetoes, whether or not
+	// a hold or a window keeps the candidate from being let through now.
+	QuorumMet bool
+	// OpensAt is when to look again at windows that keep it from being let through:
+	// they open then, or it cannot be foreseen yet. Zero unless Reason is
+	// OutsideWindow, and when they never do.
+	OpensAt time.Time
 	// ValidUntil is the first moment at which the approval holds no more if no
 	// vote changes. Zero unless Approved.
 	ValidUntil time.Time

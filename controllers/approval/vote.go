@@ -41,6 +41,9 @@ type Vote struct {
 	User   string
 	Groups []string
 	At     time.Time
+	// Permitted are the IDs of the rules under which RBAC let the user approve
+	// when they voted, as the receipt proves, and does so still.
+	Permitted []string
 	// Comment is what the voter remarked. It has no effect.
 	Comment string
 	// Invalid says why the vote proves nothing. Unless it is empty, the vote

@@ -50,7 +50,7 @@ type Input struct {
 	Services []Service
 	// Spec of the Release. template, replicas and paused are not covered.
 	Spec v1alpha1.ReleaseSpec
-	// Policies in force, as approval.Applicable returns them.
+	// Policies that the approval covers, as approval.Demands returns them.
 	Policies []approval.Policy
 }
 

@@ -126,6 +126,8 @@ func (w *walker) empty(place reflect.Value, path string, value reflect.Value) {
 // none of other types.
 func samples(v reflect.Value) []any {
 	switch v.Interface().(type) {
+	case time.Time:
+		return []any{time.Unix(1e9, 0), time.Unix(1e9+1, 0)}
 	case metav1.Time:
 		return []any{metav1.Unix(1e9, 0), metav1.Unix(1e9+1, 0)}
 	case resource.Quantity:

@@ -80,11 +80,19 @@ func podsOf(pods []corev1.Pod, colour v1alpha1.Colour) []rollout.Pod {
 		}
 		out = append(out, rollout.Pod{
 			Name: p.Name, IP: p.Status.PodIP, Revision: p.Labels[v1alpha1.RevisionLabel],
-			Ready: isReady(p), Terminating: p.DeletionTimestamp != nil,
+			Ready: isReady(p), Terminating: p.DeletionTimestamp != nil, Images: imagesOf(p),
 		})
 	}
 	slices.SortFunc(out, func(a, b rollout.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	return out
+}
+
+func imagesOf(p *corev1.Pod) map[string]string {
+	images := map[string]string{}
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		images[s.Name] = s.ImageID
+	}
+	return images
 }
 
 func isReady(p *corev1.Pod) bool {

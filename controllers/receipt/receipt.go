@@ -57,8 +57,12 @@ type Vote struct {
 	Decision string `json:"decision"`
 	// User who voted, as the API server authenticated them.
 	User string `json:"user"`
-	// Groups of the user that the policies named at that time.
+	// Groups of the user that the policies named at that time, or all of them if
+	// there are Permitted.
 	Groups []string `json:"groups,omitempty"`
+	// Permitted are the IDs of the rules under which RBAC let the user approve at
+	// that time.
+	Permitted []string `json:"permitted,omitempty"`
 	// At is when the request was admitted, in UTC, in whole seconds.
 	At time.Time `json:"at"`
 	// Nonce is the uid of the admission request.
@@ -92,7 +96,7 @@ type Authors struct {
 
 // canonical brings the fields that have several spellings to one.
 func (v Vote) canonical() Vote {
-	v.At, v.Groups = seconds(v.At), sorted(v.Groups)
+	v.At, v.Groups, v.Permitted = seconds(v.At), sorted(v.Groups), sorted(v.Permitted)
 	return v
 }
 

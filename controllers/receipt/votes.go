@@ -48,7 +48,7 @@ func Votes(rel *v1alpha1.Release, cluster string, v *Verifier) []approval.Vote {
 		case err != nil:
 			vote.Invalid = fmt.Sprintf("%v; %s", err, again(rel, v1alpha1.VotePrefix+slot, value))
 		default:
-			vote.User, vote.Groups, vote.At = proven.User, proven.Groups, proven.At
+			vote.User, vote.Groups, vote.At, vote.Permitted = proven.User, proven.Groups, proven.At, proven.Permitted
 		}
 		votes = append(votes, vote)
 	}

@@ -43,7 +43,7 @@ func (p *plan) standing(c *v1alpha1.CandidateStatus) (stands *approval.Glass, vo
 // approvals, and for a window that is closed. It is no match for anything else.
 func standsIn(v approval.Verdict) bool {
 	switch v.Reason {
-	case v1alpha1.ReasonAwaitingApproval, v1alpha1.ReasonQuorumMet:
+	case v1alpha1.ReasonAwaitingApproval, v1alpha1.ReasonUnsatisfiable, v1alpha1.ReasonOutsideWindow, v1alpha1.ReasonQuorumMet:
 		return len(v.Vetoes) == 0
 	}
 	return false
@@ -75,7 +75,7 @@ func (p *plan) revoked(sw *v1alpha1.SwitchStatus, c *v1alpha1.CandidateStatus) s
 	verdict := p.evaluate(c)
 	if sw.Reason == v1alpha1.SwitchPromote {
 		if verdict.Outcome != approval.Approved {
-			return "it is not approved any more"
+			return "it is not approved any more: " + verdict.Message
 		}
 		return ""
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
 )
 
 // pickCandidate keeps the candidate the newest content of the spec, and its
@@ -57,24 +58,28 @@ func (p *plan) addAuthors(c *v1alpha1.CandidateStatus) {
 
 // refreshDigest gives the candidate its digest once it stands in its colour,
 // and a sequence number and digest of its own when something else that an
-// approval covers has changed: a policy, or a Service's ports.
+// approval covers has changed: a Service's ports, or a policy that does not only
+// add to its demands.
 func (p *plan) refreshDigest(c *v1alpha1.CandidateStatus) {
 	w := p.snap.Workload(c.Colour)
 	if !p.materialised(c, w) || len(p.blockers) > 0 {
 		return
 	}
-	d, err := p.contentDigest(c.Sequence, w)
+	policies := p.covered(c)
+	d, err := p.contentDigest(c.Sequence, w, policies)
 	if err == nil && c.Digest != "" && d != c.Digest {
 		p.st.Sequence++
 		c.Sequence, c.ReadyAt, c.TestedAt = p.st.Sequence, nil, nil
-		d, err = p.contentDigest(c.Sequence, w)
-		p.note(true, NoticeCandidateDetected, "a policy or a Service changed; the candidate has to be approved again")
+		policies = approval.Demands(p.snap.Policies)
+		d, err = p.contentDigest(c.Sequence, w, policies)
+		p.note(true, NoticeCandidateDetected, "a policy or a Service changed otherwise than by adding demands; the candidate has to be approved again")
 	}
 	if err != nil {
 		p.block(v1alpha1.ReasonInvalidSpec, "the content has no canonical form: "+err.Error())
 		return
 	}
 	c.Digest, c.TemplateHash, c.ObservedGeneration = d, w.TemplateHash, p.snap.Release.Generation
+	c.Policies = frozen(policies)
 }
 
 // materialised tells whether a workload holds the candidate and nobody has

@@ -71,6 +71,8 @@ type colour struct {
 	missing int32
 	// slow Deployments bring up no Pod.
 	slow bool
+	// runs is the image that the kubelet tells of; unset means that of the template.
+	runs *string
 }
 
 type service struct {
@@ -286,10 +288,20 @@ func (w *world) workload(c v1alpha1.Colour) rollout.Workload {
 	out.Ready, out.Available = m.ready(), m.ready()
 	for i := range m.replicas {
 		out.Pods = append(out.Pods, rollout.Pod{
-			Name: fmt.Sprintf("%s-%d", out.Name, i), IP: fmt.Sprintf("10.0.0.%d", i), Revision: m.revision, Ready: i < m.ready(),
+			Name: fmt.Sprintf("%s-%d", out.Name, i), IP: fmt.Sprintf("10.0.0.%d", i), Revision: m.revision, Ready: i < m.ready(), Images: m.images(),
 		})
 	}
 	return out
+}
+
+func (m *colour) images() map[string]string {
+	images := map[string]string{}
+	for _, c := range m.template.Spec.Containers {
+		if images[c.Name] = c.Image; m.runs != nil {
+			images[c.Name] = *m.runs
+		}
+	}
+	return images
 }
 
 func (m *colour) ready() int32 {

@@ -230,11 +230,17 @@ func (p *plan) approved() claimAbout {
 		return no(v1alpha1.ReasonReviewPending, "every seat is filled, and "+p.reviewPending().message)
 	case p.verdict.Outcome == approval.Approved:
 		return yes(v1alpha1.ReasonQuorumMet, "every seat is filled")
-	case p.verdict.Outcome == approval.Pending:
+	case p.votesHelp():
 		return no(p.verdict.Reason, p.glassMessage()+fmt.Sprintf("%s; approve with: kubectl annotate release %s -n %s %s<you>=%s --overwrite",
 			p.verdict.Message, p.snap.Release.Name, p.snap.Release.Namespace, v1alpha1.VotePrefix, c.Digest))
 	}
 	return no(p.verdict.Reason, p.blockedMessage())
+}
+
+// votesHelp tells whether the candidate waits for votes, be it under a hold.
+func (p *plan) votesHelp() bool {
+	v := p.verdict
+	return v.Outcome == approval.Pending && !v.QuorumMet && v.Reason != v1alpha1.ReasonUnsatisfiable
 }
 
 func (p *plan) trafficSettled() claimAbout {

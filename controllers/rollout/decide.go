@@ -165,7 +165,7 @@ func (p *plan) finalizer() {
 }
 
 // contentDigest is the digest of the candidate as it stands in its colour.
-func (p *plan) contentDigest(sequence int64, w Workload) (string, error) {
+func (p *plan) contentDigest(sequence int64, w Workload, policies []approval.Policy) (string, error) {
 	s := p.snap
 	services := make([]digest.Service, 0, len(s.Services))
 	for _, ref := range s.Release.Spec.Services {
@@ -175,7 +175,7 @@ func (p *plan) contentDigest(sequence int64, w Workload) (string, error) {
 	}
 	return digest.Of(digest.Input{
 		Cluster: s.Cluster, Namespace: s.Release.Namespace, Name: s.Release.Name, UID: string(s.Release.UID),
-		Sequence: sequence, Template: w.Template, Services: services, Spec: s.Release.Spec, Policies: s.Policies,
+		Sequence: sequence, Template: w.Template, Services: services, Spec: s.Release.Spec, Policies: policies,
 	})
 }
 

@@ -24,6 +24,7 @@ func (p *plan) findFaults() {
 	for _, problem := range p.snap.Problems {
 		p.block(v1alpha1.ReasonInvalidSpec, problem)
 	}
+	p.findImageFaults()
 	for _, ref := range p.spec().Services {
 		if svc := p.service(ref.Name); svc != nil {
 			p.findServiceFaults(svc)

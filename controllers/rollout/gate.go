@@ -4,6 +4,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -17,13 +18,16 @@ func (p *plan) judge() {
 	c := p.st.Candidate
 	if c == nil {
 		for _, v := range p.snap.Votes {
-			p.explain(approval.ExplainedVote{Vote: v, Why: "there is no candidate to vote on; it stays as a record"})
+			p.explain(approval.ExplainedVote{Vote: v, Why: cmp.Or(p.record(v), "there is no candidate to vote on; it stays as a record")})
 		}
 		return
 	}
 	p.verdict = p.evaluate(c)
 	p.judgeGlasses(c)
 	for _, v := range p.verdict.Votes {
+		if was := p.record(v.Vote); was != "" && !v.Counted {
+			v.Why = was + "; the candidate, " + short(c.Digest) + ", needs votes of its own"
+		}
 		p.explain(v)
 	}
 	if p.verdict.Total > 0 {
@@ -36,11 +40,12 @@ func (p *plan) judge() {
 // also while it opens nothing: the status says which do.
 func (p *plan) wakeForVotes(c *v1alpha1.CandidateStatus) {
 	p.wake(p.verdict.ValidUntil)
+	p.wake(p.verdict.OpensAt)
 	for _, v := range p.snap.Votes {
 		if v.Decision != approval.Approve || v.Digest != c.Digest {
 			continue
 		}
-		p.wake(v.At) // of a clock that is ahead: it counts by then
+		p.wake(v.At.Add(-approval.ClockSkew)) // of a clock that is ahead: it counts by then
 		for _, policy := range p.snap.Policies {
 			p.wake(v.At.Add(policy.ValidFor))
 		}
@@ -52,7 +57,10 @@ func (p *plan) evaluate(c *v1alpha1.CandidateStatus) approval.Verdict {
 }
 
 func (p *plan) subject(c *v1alpha1.CandidateStatus) approval.Subject {
-	return approval.Subject{Digest: c.Digest, Authors: c.Authors, AuthorsKnown: p.snap.Authors.Known}
+	return approval.Subject{
+		Digest: c.Digest, Authors: c.Authors, AuthorsKnown: p.snap.Authors.Known,
+		Named: approval.Trusted(p.snap.Policies, p.snap.Authors.Delegates),
+	}
 }
 
 func (p *plan) explain(v approval.ExplainedVote) {
@@ -112,6 +120,8 @@ func (p *plan) holdback() string {
 		return p.unapproved()
 	case !p.snap.Gate.Intact:
 		return "the gate is frozen"
+	case p.wrongImage(c) != "":
+		return p.wrongImage(c)
 	case !p.previewsComplete(c.Colour):
 		return "the endpoints of the preview Services are not complete"
 	case !p.claimed():

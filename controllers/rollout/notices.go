@@ -23,7 +23,7 @@ func (p *plan) tell() {
 		}
 		if v.Counted {
 			p.note(v.Decision == "reject", NoticeApprovalCounted, fmt.Sprintf("vote of %s (%s) counts: %s", who, v.Decision, v.Why))
-		} else if p.st.Candidate != nil {
+		} else if p.st.Candidate != nil && !p.spent(v.Slot) {
 			p.note(true, NoticeApprovalIgnored, fmt.Sprintf("vote of %s does not count: %s", who, v.Why))
 		}
 	}

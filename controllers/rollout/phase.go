@@ -104,6 +104,8 @@ func (p *plan) missing() string {
 		return p.holdback()
 	case p.verdict.Outcome == approval.Blocked:
 		return p.verdict.Reason
+	case !p.votesHelp() || p.verdict.Reason == v1alpha1.ReasonStopTheLine:
+		return p.verdict.Message
 	}
 	seats := make([]string, 0, len(p.verdict.Missing))
 	for _, m := range p.verdict.Missing {

@@ -18,7 +18,7 @@ import (
 // text, and one another. What can read the world, keep time, draw lots or write
 // a log is not on the list.
 var pure = map[string][]string{
-	"approval":  {"cmp", "errors", "fmt", "slices", "strings", "time"},
+	"approval":  {"cmp", "encoding/json", "errors", "fmt", "math", "slices", "strings", "time"},
 	"digest":    {"bytes", "crypto/sha256", "encoding/hex", "encoding/json", "errors", "fmt", "maps", "slices", "strconv", "strings", "unicode/utf8"},
 	"speccheck": {"fmt", "maps", "slices", "strings"},
 	"rollout":   {"cmp", "fmt", "maps", "math", "slices", "strings", "time"},
@@ -28,7 +28,9 @@ var values = []string{
 	"github.com/countersign/countersign/api/v1alpha1",
 	"github.com/countersign/countersign/controllers/approval",
 	"github.com/countersign/countersign/controllers/digest",
+	"github.com/countersign/countersign/controllers/speccheck",
 	"github.com/gowebpki/jcs",
+	"github.com/robfig/cron/v3",
 	"k8s.io/api/core/v1", "k8s.io/apimachinery/pkg/api/meta", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/apimachinery/pkg/util/intstr",
 }
 

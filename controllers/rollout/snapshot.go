@@ -90,6 +90,8 @@ type Workload struct {
 type Pod struct {
 	Name, IP, Revision string
 	Ready, Terminating bool
+	// Images that its containers run, by container, as the kubelet tells them.
+	Images map[string]string
 }
 
 // Complete tells whether at least n Pods, and only Pods of the newest template,

@@ -148,7 +148,7 @@ func (p *plan) calledOff(sw *v1alpha1.SwitchStatus) string {
 	if sw.To.Revision != p.snap.Revision {
 		return "the content of the Release changed"
 	}
-	if d, err := p.contentDigest(sw.To.Sequence, w); err != nil || d != sw.To.Digest {
+	if d, err := p.contentDigest(sw.To.Sequence, w, p.covered(c)); err != nil || d != sw.To.Digest {
 		return "a policy or a Service changed"
 	}
 	if p.spec().Paused {

@@ -4,6 +4,8 @@
 package sim
 
 import (
+	"reflect"
+
 	"github.com/countersign/countersign/api/v1alpha1"
 )
 
@@ -49,6 +51,7 @@ func (o *oracle) promotion(actor string, rel *v1alpha1.Release, c *commitment) {
 	if why := o.ask(c, policies).unmet(); why != "" {
 		o.sim.violate("I1", "epoch %d is committed, and %s", c.epoch, why)
 	}
+	o.votesSurvived(c, policies)
 	if rel.Spec.Checks == nil {
 		return
 	}
@@ -57,6 +60,27 @@ func (o *oracle) promotion(actor string, rel *v1alpha1.Release, c *commitment) {
 			o.sim.violate("I8", "epoch %d is committed, and check %s has not passed", c.epoch, check.Name)
 		}
 	}
+}
+
+// votesSurvived: I1. What people could see when they voted is what they voted
+// on: if the policies changed since, the votes would do under those of then, too.
+func (o *oracle) votesSurvived(c *commitment, policies []*v1alpha1.ApprovalPolicy) {
+	then, now := o.offered[c.to.Digest].policies, timeless(policies)
+	if reflect.DeepEqual(specs(then), specs(now)) {
+		return
+	}
+	o.sim.seen.add("votes kept as demands were added")
+	if why := o.ask(c, then).unmet(); why != "" {
+		o.sim.violate("I1", "epoch %d is committed by votes that a policy made void: when they were cast, %s", c.epoch, why)
+	}
+}
+
+func specs(policies []*v1alpha1.ApprovalPolicy) map[string]v1alpha1.ApprovalPolicySpec {
+	out := map[string]v1alpha1.ApprovalPolicySpec{}
+	for _, p := range policies {
+		out[p.Name] = p.Spec
+	}
+	return out
 }
 
 func (o *oracle) ask(c *commitment, policies []*v1alpha1.ApprovalPolicy) question {

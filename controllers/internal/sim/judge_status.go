@@ -19,7 +19,7 @@ func (o *oracle) status(actor string, before, after *v1alpha1.Release) {
 		o.sim.seen.add("vetoes")
 	}
 	o.epochs(was, now)
-	o.notesOffer(before, now)
+	o.notesOffer(actor, before, now)
 	o.votesCounted(actor, before, now)
 	o.votesExplained(before, now)
 	o.halted(was, now)
@@ -51,16 +51,30 @@ func (o *oracle) epochs(was, now *v1alpha1.ReleaseStatus) {
 }
 
 // notesOffer notes what a digest stands for, the first time that it is shown.
-func (o *oracle) notesOffer(rel *v1alpha1.Release, now *v1alpha1.ReleaseStatus) {
+func (o *oracle) notesOffer(actor string, rel *v1alpha1.Release, now *v1alpha1.ReleaseStatus) {
 	c := now.Candidate
 	if c == nil || c.Digest == "" || c.ObservedGeneration != rel.Generation {
 		return
 	}
 	shown := offer{content: contentOf(rel.Spec), image: rel.Spec.Template.Spec.Containers[0].Image}
-	if had, known := o.offered[c.Digest]; known && had != shown {
+	had, known := o.offered[c.Digest]
+	if known && (had.content != shown.content || had.image != shown.image) {
 		o.sim.violate("I1", "digest %s stands for %s and for %s", c.Digest, had.image, shown.image)
 	}
-	o.offered[c.Digest] = shown
+	if !known {
+		shown.policies = timeless(o.policiesSeen(actor))
+		o.offered[c.Digest] = shown
+	}
+}
+
+// timeless are policies without what is judged at the switch alone.
+func timeless(policies []*v1alpha1.ApprovalPolicy) (out []*v1alpha1.ApprovalPolicy) {
+	for _, p := range (question{policies: policies}).demanding() {
+		p = p.DeepCopy()
+		p.Spec.Hold, p.Spec.Windows = "", nil
+		out = append(out, p)
+	}
+	return out
 }
 
 // votesCounted: I6, and I7 in that a withdrawn vote is not in the books.

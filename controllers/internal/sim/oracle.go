@@ -54,7 +54,11 @@ type ballot struct {
 }
 
 // offer is what people could see when they voted on a digest.
-type offer struct{ content, image string }
+type offer struct {
+	content, image string
+	// policies that were in force, as far as the operator knew.
+	policies []*v1alpha1.ApprovalPolicy
+}
 
 // commitment is the record of a decision to switch.
 type commitment struct {

@@ -33,7 +33,7 @@ func (s *sim) createPolicy() {
 
 // vary tightens or loosens a policy.
 func (s *sim) vary(spec *v1alpha1.ApprovalPolicySpec) {
-	switch s.rng.IntN(7) {
+	switch s.rng.IntN(10) {
 	case 0:
 		spec.Rules[0].Count = int32(1 + s.rng.IntN(2))
 	case 1:
@@ -44,6 +44,16 @@ func (s *sim) vary(spec *v1alpha1.ApprovalPolicySpec) {
 		spec.AuthorsMayApprove = !spec.AuthorsMayApprove
 	case 4:
 		spec.MinDistinctPersons = int32(s.rng.IntN(4))
+	case 5:
+		if spec.Hold = ""; s.rng.IntN(2) == 0 {
+			spec.Hold = "an incident"
+			s.seen.add("holds")
+		}
+	case 6:
+		if spec.Windows = nil; s.rng.IntN(2) == 0 {
+			spec.Windows = evenMinutes()
+			s.seen.add("windows")
+		}
 	default:
 		spec.Rules = spec.Rules[:1]
 		spec.AuthorsMayApprove = false
@@ -51,6 +61,24 @@ func (s *sim) vary(spec *v1alpha1.ApprovalPolicySpec) {
 			spec.Rules = append(spec.Rules, v1alpha1.ApprovalRule{Name: "security", Count: 1, Groups: []string{"security"}, CanVeto: true})
 		}
 	}
+}
+
+// evenMinutes are open in every other minute. The world's clock stands in March
+// 2026, and one minute of it is excluded besides.
+func evenMinutes() *v1alpha1.Windows {
+	from := metav1.NewTime(time.Date(2026, 3, 2, 9, 2, 30, 0, time.UTC))
+	to := metav1.NewTime(from.Add(time.Minute))
+	return &v1alpha1.Windows{
+		Allow:    []v1alpha1.Window{{Schedule: "*/2 * * * *", Duration: metav1.Duration{Duration: time.Minute}}},
+		Exclude:  []v1alpha1.Exclusion{{From: &from, To: &to}},
+		TimeZone: "Europe/Berlin",
+	}
+}
+
+// closed tells whether evenMinutes are.
+func closed(at time.Time) bool {
+	from := time.Date(2026, 3, 2, 9, 2, 30, 0, time.UTC)
+	return at.Minute()%2 == 1 || !at.Before(from) && at.Before(from.Add(time.Minute))
 }
 
 // changePolicy changes, deletes or adds policies.
@@ -83,6 +111,10 @@ func (s *sim) extraPolicy() {
 	p := s.basePolicy()
 	p.Name = k.Name
 	p.Spec.Rules = []v1alpha1.ApprovalRule{{Name: "lead", Count: 1, Users: []string{"carol", "erin"}, CanVeto: true}}
+	if s.rng.IntN(3) == 0 {
+		p.Spec.Rules, p.Spec.Hold = nil, "stop the line"
+		s.seen.add("holds")
+	}
 	_, err := s.server.create(policyOwner, p)
 	s.must(err)
 }

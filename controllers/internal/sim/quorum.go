@@ -6,6 +6,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
@@ -30,7 +31,10 @@ type seatRule struct {
 // unmet says why a promotion must not be; empty when it may. It tries all ways
 // to seat people, which is slow and plain.
 func (q question) unmet() string {
-	if len(q.policies) == 0 {
+	if why := q.barred(); why != "" {
+		return why
+	}
+	if q.policies = q.demanding(); len(q.policies) == 0 {
 		return "no policy applies"
 	}
 	if len(q.authors) == 0 {
@@ -46,6 +50,14 @@ func (q question) unmet() string {
 			seats = append(seats, who)
 		}
 	}
+	more := q.suspicious()
+	if more > 0 {
+		var anyone []string
+		for _, who := range seats {
+			anyone = append(anyone, who...)
+		}
+		seats = append(seats, anyone)
+	}
 	if !seatable(seats, map[string]bool{}) {
 		return fmt.Sprintf("%d seats cannot be filled by %v", len(seats), q.votes)
 	}
@@ -55,11 +67,56 @@ func (q question) unmet() string {
 			who = append(who, q.persons(seatRule{rule, p.Spec.ValidFor.Duration})...)
 		}
 		slices.Sort(who)
-		if n := len(slices.Compact(who)); n < int(p.Spec.MinDistinctPersons) {
-			return fmt.Sprintf("policy %s wants %d persons and %d approve", p.Name, p.Spec.MinDistinctPersons, n)
+		wants := int(p.Spec.MinDistinctPersons)
+		if more > 0 {
+			wants = max(wants, seatsOf(p)) + more
+		}
+		if n := len(slices.Compact(who)); n < wants {
+			return fmt.Sprintf("policy %s wants %d persons and %d approve", p.Name, wants, n)
 		}
 	}
 	return ""
+}
+
+func seatsOf(p *v1alpha1.ApprovalPolicy) (n int) {
+	for _, rule := range p.Spec.Rules {
+		n += int(rule.Count)
+	}
+	return n
+}
+
+// barred says which policy holds everything, or is closed.
+func (q question) barred() string {
+	for _, p := range q.policies {
+		if p.Spec.Hold != "" {
+			return "policy " + p.Name + " stops the line"
+		}
+		if p.Spec.Windows != nil && closed(q.at) {
+			return "policy " + p.Name + " is closed at this time"
+		}
+	}
+	return ""
+}
+
+// demanding are the policies that seat anybody.
+func (q question) demanding() (out []*v1alpha1.ApprovalPolicy) {
+	for _, p := range q.policies {
+		if len(p.Spec.Rules) > 0 {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// suspicious is how many persons more are wanted: one if a program wrote content,
+// and it matters for whom.
+func (q question) suspicious() int {
+	for author := range q.authors {
+		if strings.HasPrefix(author, "system:") && !q.authorsMayApprove() {
+			return 1
+		}
+	}
+	return 0
 }
 
 func (q question) rules() (out []seatRule) {
@@ -100,7 +157,7 @@ func (q question) isAuthor(account string) bool {
 }
 
 func (q question) authorsMayApprove() bool {
-	return !slices.ContainsFunc(q.policies, func(p *v1alpha1.ApprovalPolicy) bool { return !p.Spec.AuthorsMayApprove })
+	return !slices.ContainsFunc(q.demanding(), func(p *v1alpha1.ApprovalPolicy) bool { return !p.Spec.AuthorsMayApprove })
 }
 
 func admits(rule v1alpha1.ApprovalRule, account string) bool {
