@@ -129,9 +129,9 @@ func creating(t testing.TB, by authenticationv1.UserInfo, now *v1alpha1.Release)
 	}}
 }
 
-func encoded(t testing.TB, rel *v1alpha1.Release) []byte {
+func encoded(t testing.TB, o client.Object) []byte {
 	t.Helper()
-	raw, err := json.Marshal(rel)
+	raw, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
 	}
