@@ -25,8 +25,8 @@ func PhaseGraph() map[v1alpha1.Phase][]v1alpha1.Phase {
 	return map[v1alpha1.Phase][]v1alpha1.Phase{
 		"":        {preparing, paused, deleting},
 		preparing: {testing, awaiting, switching, stable, back, halted, paused, deleting},
-		testing:   {preparing, awaiting, switching, stable, halted, paused, deleting},
-		awaiting:  {preparing, testing, switching, stable, halted, paused, deleting},
+		testing:   {preparing, awaiting, switching, stable, back, halted, paused, deleting},
+		awaiting:  {preparing, testing, switching, stable, back, halted, paused, deleting},
 		switching: {observing, preparing, testing, awaiting, stable, back, halted, paused, deleting},
 		observing: {stable, back, preparing, testing, awaiting, switching, halted, paused, deleting},
 		stable:    {preparing, switching, back, paused, deleting},
