@@ -87,9 +87,39 @@ func TestApprovalPolicySchema(t *testing.T) {
 		"a trusted delegate":           set("spec.trustedDelegates", []any{map[string]any{"serviceAccount": "argocd/argocd-application-controller"}}),
 		"break-glass":                  set("spec.breakGlass", map[string]any{"groups": []any{"sre"}}),
 		"reviewWithin at its bounds":   set("spec.breakGlass", map[string]any{"groups": []any{"sre"}, "reviewWithin": "720h"}),
+		"a rule by RBAC":               all(first("spec.rules", "groups", nil), first("spec.rules", "rbac", true)),
+		"a hold alone":                 all(drop("spec.rules"), set("spec.hold", "INC-1: the database is being moved")),
+		"windows alone":                all(drop("spec.rules"), windows("allow", window("0 9 * * 1-5", "8h"))),
+		"windows at their bounds":      all(windows("allow", window("0 9 * * *", "1m"), window("0 9 * * *", "744h")), set("spec.windows.timeZone", "America/Argentina/Buenos_Aires")),
+		"exclusions of both kinds":     windows("exclude", window("0 9 * * *", "1m"), window("0 9 * * *", "744h"), map[string]any{"from": "2026-12-21T00:00:00+01:00", "to": "2027-01-04T00:00:00Z"}),
+		"as many windows as can be":    all(windows("allow", many(16, window("0 9 * * *", "8h"))...), set("spec.windows.exclude", many(32, window("0 9 * * *", "8h")))),
+		"an unknown author refused":    set("spec.unknownAuthor", "Refuse"),
+		"images by digest":             set("spec.requireImageDigests", true),
 		"a person with two accounts":   set("spec.persons", []any{map[string]any{"name": "alice", "users": []any{"a", "b"}}}),
 	})
 	everyRuleSpoke(t, "approvalpolicies", refusals)
+}
+
+const (
+	admits  = "a rule names who may approve: add users or groups, or set rbac"
+	demands = "a policy demands something: add rules, windows or a hold"
+	either  = "an exclusion has either schedule and duration, or from and to"
+)
+
+func window(schedule, duration string) map[string]any {
+	return map[string]any{"schedule": schedule, "duration": duration}
+}
+
+func windows(kind string, list ...any) func(*unstructured.Unstructured) {
+	return set("spec.windows", map[string]any{kind: list})
+}
+
+func many(n int, one map[string]any) []any {
+	list := make([]any, n)
+	for i := range list {
+		list[i] = one
+	}
+	return list
 }
 
 func policyCases() []schemaCase {
@@ -99,8 +129,30 @@ func policyCases() []schemaCase {
 	}
 	return []schemaCase{
 		{"no spec", drop("spec"), "spec: Required value"},
-		{"no rules", set("spec.rules", []any{}), "spec.rules: Invalid value"},
-		{"rules left out", drop("spec.rules"), "spec.rules: Required value"},
+		{"no rules", set("spec.rules", []any{}), demands},
+		{"rules left out", drop("spec.rules"), demands},
+		{"no rules and an empty hold", all(drop("spec.rules"), set("spec.hold", "")), "spec.hold"},
+		{"a hold with a line break", set("spec.hold", "a\nb"), "spec.hold"},
+		{"a hold with a control character", set("spec.hold", "a\x1b[2J"), "spec.hold"},
+		{"too long a hold", set("spec.hold", strings.Repeat("x", 257)), "spec.hold"},
+		{"windows that say nothing", set("spec.windows", map[string]any{"timeZone": "UTC"}), "windows say when: add allow or exclude"},
+		{"windows with empty lists", set("spec.windows", map[string]any{"allow": []any{}, "exclude": []any{}}), "windows say when: add allow or exclude"},
+		{"too many windows", windows("allow", many(17, window("0 9 * * *", "8h"))...), "must have at most 16 items"},
+		{"too many exclusions", windows("exclude", many(33, window("0 9 * * *", "8h"))...), "must have at most 32 items"},
+		{"a window that is too short", windows("allow", window("0 9 * * *", "59s")), "the duration of a window is from 1m to 744h, for example 8h"},
+		{"a window that is too long", windows("allow", window("0 9 * * *", "745h")), "the duration of a window is from 1m to 744h, for example 8h"},
+		{"a window without a schedule", windows("allow", map[string]any{"duration": "8h"}), "schedule: Required value"},
+		{"a window without a duration", windows("allow", map[string]any{"schedule": "0 9 * * *"}), "duration: Required value"},
+		{"a schedule that is too short", windows("allow", window("* * * *", "8h")), "spec.windows.allow[0].schedule"},
+		{"an exclusion that says nothing", windows("exclude", map[string]any{}), either},
+		{"an exclusion without a duration", windows("exclude", map[string]any{"schedule": "0 9 * * *"}), either},
+		{"an exclusion without an end", windows("exclude", map[string]any{"from": "2026-12-21T00:00:00Z"}), either},
+		{"an exclusion of both kinds", windows("exclude", map[string]any{"schedule": "0 9 * * *", "duration": "1h", "from": "2026-12-21T00:00:00Z", "to": "2026-12-22T00:00:00Z"}), either},
+		{"an exclusion that is too short", windows("exclude", window("0 9 * * *", "59s")), "the duration of an exclusion is from 1m to 744h, for example 48h"},
+		{"an exclusion that is too long", windows("exclude", window("0 9 * * *", "745h")), "the duration of an exclusion is from 1m to 744h, for example 48h"},
+		{"an exclusion that ends before it begins", windows("exclude", map[string]any{"from": "2026-12-21T00:00:00Z", "to": "2026-12-21T00:00:00Z"}), "an exclusion ends after it begins: write to later than from"},
+		{"a time zone that is a path", all(windows("allow", window("0 9 * * *", "8h")), set("spec.windows.timeZone", "../UTC")), "spec.windows.timeZone"},
+		{"an unknown author otherwise", set("spec.unknownAuthor", "Ignore"), "spec.unknownAuthor"},
 		{"no namespaces", set("spec.namespaces", []any{}), "spec.namespaces: Invalid value"},
 		{"namespaces left out", drop("spec.namespaces"), "spec.namespaces: Required value"},
 		{"a namespace that is an expression", set("spec.namespaces", []any{"prod.*"}), "should match '^[a-z0-9*]"},
@@ -111,9 +163,10 @@ func policyCases() []schemaCase {
 		{"a rule twice", set("spec.rules", []any{
 			map[string]any{"name": "qa", "count": int64(1), "groups": []any{"qa"}},
 			map[string]any{"name": "qa", "count": int64(1), "groups": []any{"qa"}}}), "Duplicate value"},
-		{"a rule that admits nobody", rule("groups", nil), "a rule names who may approve: add users or groups"},
-		{"a rule with empty groups", rule("groups", []any{}), "a rule names who may approve: add users or groups"},
-		{"a rule with empty users", all(rule("groups", nil), rule("users", []any{})), "a rule names who may approve: add users or groups"},
+		{"a rule that admits nobody", rule("groups", nil), admits},
+		{"a rule with empty groups", rule("groups", []any{}), admits},
+		{"a rule with empty users", all(rule("groups", nil), rule("users", []any{})), admits},
+		{"a rule not by RBAC", all(rule("groups", nil), rule("rbac", false)), admits},
 		{"a rule without a name", rule("name", nil), "name: Required value"},
 		{"a rule's name with a space", rule("name", "the qa"), "spec.rules[0].name"},
 		{"a rule of zero seats", rule("count", int64(0)), "spec.rules[0].count"},
@@ -234,7 +287,7 @@ func releaseCases() []schemaCase {
 		{"too many checks", checks("beforeSwitch", objects(17, map[string]any{"http": map[string]any{"port": int64(80)}})...), "must have at most 16 items"},
 		{"a check twice", checks("afterSwitch", check(nil), check(nil)), "Duplicate value"},
 		{"added approval without rules", set("spec.approval", map[string]any{"rules": []any{}}), "spec.approval.rules: Invalid value"},
-		{"added approval that admits nobody", added(map[string]any{"name": "x", "count": int64(1)}), "a rule names who may approve: add users or groups"},
+		{"added approval that admits nobody", added(map[string]any{"name": "x", "count": int64(1)}), admits},
 		{"an unknown field", set("spec.observeSecond", int64(5)), `unknown field "spec.observeSecond"`},
 		{"an unknown field of the template", set("spec.template.spec.container", "x"), `unknown field "spec.template.spec.container"`},
 		{"approval that would weaken", set("spec.approval", map[string]any{"authorsMayApprove": true, "rules": []any{}}), `unknown field "spec.approval.authorsMayApprove"`},
