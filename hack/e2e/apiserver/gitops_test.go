@@ -5,6 +5,7 @@ package apiserver
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/api/v1alpha1"
@@ -19,6 +20,7 @@ func TestGitOps(t *testing.T) {
 		t.Run(manager, func(t *testing.T) {
 			s := openShop(t)
 			s.people["dev"] = s.people["bot"] // all content comes from the bot
+			s.oneMore(t)
 			git := []*unstructured.Unstructured{s.manifest(t, "v1"), s.serviceInGit(t)}
 			s.sync(t, manager, git)
 			digest := s.awaitCandidate(t)
@@ -33,6 +35,11 @@ func TestGitOps(t *testing.T) {
 			s.keptVote(t, "a replace", digest)
 			s.sync(t, manager, git)
 			s.mustVote(t, "bob", digest)
+			// Nobody knows for whom the bot writes, so a third person has to agree.
+			s.await(t, "sec/51 one person more is asked for", func(r *v1alpha1.Release) bool {
+				return r.Status.Approvals == "2/3" && strings.Contains(r.Status.WaitingFor, "unknownAuthor")
+			})
+			s.mustVote(t, "carol", digest)
 			s.awaitActive(t, digest)
 			s.sync(t, manager, git)
 			if got := s.selector(t); got != "blue" {
@@ -45,6 +52,18 @@ func TestGitOps(t *testing.T) {
 				t.Error("the candidate is what is active")
 			}
 		})
+	}
+}
+
+// oneMore lets carol approve besides, so that there are three who can.
+func (s *shop) oneMore(t *testing.T) {
+	t.Helper()
+	s.people["carol"] = s.as(t, "carol")
+	s.allow(t, s.namespace, "release-approver", "group:product")
+	patch := `[{"op":"add","path":"/spec/rules/0/users","value":["` + email("carol") + `"]}]`
+	_, err := s.admin.resource("approvalpolicies", "").Patch(within(t), s.namespace, types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
