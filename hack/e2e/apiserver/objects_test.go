@@ -30,6 +30,7 @@ var resources = versioned(map[string][]string{
 	"apps/v1":                         {"deployments", "replicasets", "statefulsets"},
 	"discovery.k8s.io/v1":             {"endpointslices"},
 	"countersign.dev/v1alpha1":        {"releases", "approvalpolicies"},
+	"networking.k8s.io/v1":            {"networkpolicies"},
 	"apiextensions.k8s.io/v1":         {"customresourcedefinitions"},
 	"policy/v1":                       {"poddisruptionbudgets"},
 	"rbac.authorization.k8s.io/v1":    {"roles", "rolebindings", "clusterroles", "clusterrolebindings"},
