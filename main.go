@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"time"
+	_ "time/tzdata" // windows are in time zones, which an image without files has none of
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"

@@ -80,12 +80,16 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err := mgr.Add(runner); err != nil {
 		return fmt.Errorf("add the checks: %w", err)
 	}
+	reviewer, err := access.NewReviewer(mgr)
+	if err != nil {
+		return err
+	}
 	r := &Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Checks: runner,
 		Verifier: o.Verifier, Gate: o.Gate, Unreleased: o.Unreleased, Cluster: o.Cluster, Now: time.Now, Teller: o.Teller,
-		Access: access.Reviewer{Client: mgr.GetClient()},
+		Access: reviewer,
 	}
-	err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.Release{}, serviceIndex, servicesNamed)
+	err = mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.Release{}, serviceIndex, servicesNamed)
 	if err != nil {
 		return fmt.Errorf("index Releases by Service: %w", err)
 	}

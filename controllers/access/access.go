@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
 // What RBAC is asked for. There is no such resource: it only has a name.
@@ -34,7 +35,18 @@ type Person struct {
 
 // Reviewer asks by SubjectAccessReview.
 type Reviewer struct {
+	// Client has no cache: one that looks for its own writes there would look for
+	// reviews, which nobody can list.
 	Client client.Client
+}
+
+// NewReviewer asks the API server of a manager.
+func NewReviewer(mgr manager.Manager) (Reviewer, error) {
+	c, err := client.New(mgr.GetConfig(), client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return Reviewer{}, fmt.Errorf("connect to ask RBAC: %w", err)
+	}
+	return Reviewer{Client: c}, nil
 }
 
 // Permits tells whether RBAC lets a person approve under a rule, by its ID, in a

@@ -56,9 +56,9 @@ func TestDelegates(t *testing.T) {
 	cases(t, map[string]write{
 		"Named": {reason: "the person is an author, and the program said so", by: argo, policies: trust, change: both(says, image("shop:2")),
 			want: map[string]string{behalf: "zoe@corp"}, check: delegated([]string{bot}, dev, bot, "zoe@corp")},
-		"Again":       {reason: "a sync that sends the same again means it", by: argo, policies: trust, was: said, change: image("shop:2"), check: delegated([]string{bot}, dev, bot, "zoe@corp")},
-		"Silent":      {reason: "without the annotation nobody is named", by: argo, policies: trust, change: image("shop:2"), check: delegated(nil, dev, bot)},
-		"SilentOnce":  {reason: "what a program once left open stays open", by: argo, policies: trust, was: byBot, change: both(says, image("shop:2")), check: delegated(nil, dev, bot, "zoe@corp")},
+		"Again":      {reason: "a sync that sends the same again means it", by: argo, policies: trust, was: said, change: image("shop:2"), check: delegated([]string{bot}, dev, bot, "zoe@corp")},
+		"Silent":     {reason: "without the annotation nobody is named", by: argo, policies: trust, change: image("shop:2"), check: delegated(nil, dev, bot)},
+		"SilentOnce": {reason: "what a program once left open stays open", by: argo, policies: trust, was: byBot, change: both(says, image("shop:2")), check: delegated(nil, dev, bot, "zoe@corp")},
 		"TwoPolicies": {reason: "one policy that trusts it is enough to add a person", by: argo, policies: []client.Object{trusting(), second()}, change: both(says, image("shop:2")), check: delegated([]string{bot}, dev, bot, "zoe@corp"),
 			warns: "second/security needs 1 more approval, but nobody is left who could"},
 		"CannotRemove": {reason: "sec/51: naming somebody takes nobody off the list", by: argo, policies: trust, was: stored(t, wroteBy(t, "mallory@corp")), change: both(says, image("shop:2")),

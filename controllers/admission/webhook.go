@@ -60,7 +60,11 @@ func Register(mgr manager.Manager, w Webhook) error {
 		return fmt.Errorf("register the metrics of admission: %w", err)
 	}
 	if w.Access == nil {
-		w.Access = access.Reviewer{Client: mgr.GetClient()}
+		reviewer, err := access.NewReviewer(mgr)
+		if err != nil {
+			return err
+		}
+		w.Access = reviewer
 	}
 	mgr.GetWebhookServer().Register(Path, &admission.Webhook{Handler: &w})
 	mgr.GetWebhookServer().Register(PolicyPath, &admission.Webhook{Handler: &PolicyWebhook{Now: w.Now}})

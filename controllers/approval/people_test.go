@@ -18,14 +18,14 @@ func TestAuthors(t *testing.T) {
 		return approval.Subject{Digest: candidate, Authors: authors, AuthorsKnown: true}
 	}
 	cases(t, map[string]evaluation{
-		"Author": {reason: "sec/01: authors do not approve", policies: []approval.Policy{qa}, subject: by("alice"), votes: []approval.Vote{yes("alice")},
+		"sec/01 author": {reason: "sec/01: authors do not approve", policies: []approval.Policy{qa}, subject: by("alice"), votes: []approval.Vote{yes("alice")},
 			because: v1alpha1.ReasonAwaitingApproval, why: map[string]string{"alice": "alice changed the content and cannot approve it"}, message: "from alice-admin, bob"},
-		"SecondAccount": {reason: "sec/31: nor do they with another account", policies: []approval.Policy{with(qa, same("alice", "alice", "alice-admin"))}, subject: by("alice"), votes: []approval.Vote{yes("alice-admin")},
+		"sec/31 second account of an author": {reason: "sec/31: nor do they with another account", policies: []approval.Policy{with(qa, same("alice", "alice", "alice-admin"))}, subject: by("alice"), votes: []approval.Vote{yes("alice-admin")},
 			because: v1alpha1.ReasonAwaitingApproval, why: map[string]string{"alice-admin": "alice-admin is the same person as alice, who changed the content"}, message: "from bob"},
 		"AccountOfAccount": {reason: "persons of all policies are joined", policies: []approval.Policy{with(qa, same("a", "alice", "x")), with(policy("other", users("qa", 1, "carol")), same("b", "x", "alice-admin"))},
 			subject: by("alice"), votes: []approval.Vote{yes("alice-admin"), yes("carol")}, because: v1alpha1.ReasonAwaitingApproval, filled: "1/2", seats: []string{"other/qa=carol"},
 			why: map[string]string{"alice-admin": "same person as alice"}},
-		"OneOfSeveral": {reason: "everyone who changed it is excluded", policies: []approval.Policy{qa}, subject: by("dev", "bob"), votes: []approval.Vote{yes("bob")}, because: v1alpha1.ReasonAwaitingApproval},
+		"sec/35 an approver who edits is an author": {reason: "everyone who changed it is excluded", policies: []approval.Policy{qa}, subject: by("dev", "bob"), votes: []approval.Vote{yes("bob")}, because: v1alpha1.ReasonAwaitingApproval},
 		"OtherApproves": {reason: "anyone else may", policies: []approval.Policy{qa}, subject: by("alice"), votes: []approval.Vote{yes("bob")},
 			outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, seats: []string{"prod/qa=bob"}},
 		"Allowed": {reason: "unless the policy lets authors approve", policies: []approval.Policy{with(qa, open)}, subject: by("alice"), votes: []approval.Vote{yes("alice")},
@@ -50,7 +50,7 @@ func TestPersons(t *testing.T) {
 		"TwoSlots": {reason: "a second vote is no second person", policies: []approval.Policy{two}, votes: []approval.Vote{in("a", yes("bob")), in("b", yes("bob"))},
 			because: v1alpha1.ReasonAwaitingApproval, filled: "1/2", seats: []string{"prod/qa=bob"}, missing: []string{"prod/qa:1"},
 			why: map[string]string{"a": "+it fills a seat", "b": "the same person votes in slot a"}, message: "from bob-admin, carol"},
-		"TwoAccounts": {reason: "sec/31: nor a second account", policies: []approval.Policy{with(two, bob)}, votes: []approval.Vote{yes("bob"), yes("bob-admin")},
+		"sec/31 two accounts of one person": {reason: "sec/31: nor a second account", policies: []approval.Policy{with(two, bob)}, votes: []approval.Vote{yes("bob"), yes("bob-admin")},
 			because: v1alpha1.ReasonAwaitingApproval, filled: "1/2", seats: []string{"prod/qa=bob"}, message: "from carol"},
 		"EarliestCounts": {reason: "of two the earlier counts", policies: []approval.Policy{with(two, bob)}, votes: []approval.Vote{yes("bob"), aged(2*time.Hour, yes("bob-admin")), yes("carol")},
 			outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, filled: "2/2", seats: []string{"prod/qa=bob-admin", "prod/qa=carol"},

@@ -72,12 +72,12 @@ func TestApplicableAdded(t *testing.T) {
 		validFor time.Duration
 		authors  bool
 	}{
-		"NoPolicy":         {"a Release cannot bring its own policy", nil, nil, 0, false},
-		"NoneMatches":      {"one of elsewhere is none", []v1alpha1.ApprovalPolicy{policyFor("a", 1, true, "elsewhere")}, nil, 0, false},
-		"Strictest":        {"the shortest time", []v1alpha1.ApprovalPolicy{policyFor("b", 4, true, "*"), policyFor("a", 2, true, "*")}, []string{"Release", "a", "b"}, 2 * time.Hour, true},
-		"StrictestReverse": {"in any order", []v1alpha1.ApprovalPolicy{policyFor("a", 2, true, "*"), policyFor("b", 4, true, "*")}, []string{"Release", "a", "b"}, 2 * time.Hour, true},
-		"NotLoosened":      {"authors stay excluded", []v1alpha1.ApprovalPolicy{policyFor("a", 2, false, "*"), policyFor("b", 4, true, "*")}, []string{"Release", "a", "b"}, 2 * time.Hour, false},
-		"ElsewhereIgnored": {"only those that apply", []v1alpha1.ApprovalPolicy{policyFor("a", 2, true, "*"), policyFor("b", 1, false, "x")}, []string{"Release", "a"}, 2 * time.Hour, true},
+		"sec/08 a Release brings no policy":          {"a Release cannot bring its own policy", nil, nil, 0, false},
+		"sec/08 a policy of elsewhere":               {"one of elsewhere is none", []v1alpha1.ApprovalPolicy{policyFor("a", 1, true, "elsewhere")}, nil, 0, false},
+		"Strictest":                                  {"the shortest time", []v1alpha1.ApprovalPolicy{policyFor("b", 4, true, "*"), policyFor("a", 2, true, "*")}, []string{"Release", "a", "b"}, 2 * time.Hour, true},
+		"StrictestReverse":                           {"in any order", []v1alpha1.ApprovalPolicy{policyFor("a", 2, true, "*"), policyFor("b", 4, true, "*")}, []string{"Release", "a", "b"}, 2 * time.Hour, true},
+		"sec/08 what a Release adds loosens nothing": {"authors stay excluded", []v1alpha1.ApprovalPolicy{policyFor("a", 2, false, "*"), policyFor("b", 4, true, "*")}, []string{"Release", "a", "b"}, 2 * time.Hour, false},
+		"ElsewhereIgnored":                           {"only those that apply", []v1alpha1.ApprovalPolicy{policyFor("a", 2, true, "*"), policyFor("b", 1, false, "x")}, []string{"Release", "a"}, 2 * time.Hour, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := approval.Applicable(tc.policies, "prod", added)

@@ -33,7 +33,7 @@ func TestVotes(t *testing.T) {
 			because: v1alpha1.ReasonAwaitingApproval, why: map[string]string{"bob": "neither approves nor rejects"}},
 		"NoUser": {reason: "nobody is nobody", policies: []approval.Policy{policy("prod", group("qa", 1, "oidc:qa"), users("z", 1, ""))},
 			votes: []approval.Vote{in("x", yes("", "oidc:qa"))}, because: v1alpha1.ReasonUnsatisfiable, why: map[string]string{"x": "names nobody"}},
-		"ServiceAccount": {reason: "sec/34: programs do not vote, even if a rule names them", policies: []approval.Policy{policy("prod", users("qa", 1, "system:serviceaccount:ci:bot"))},
+		"sec/34 service account": {reason: "sec/34: programs do not vote, even if a rule names them", policies: []approval.Policy{policy("prod", users("qa", 1, "system:serviceaccount:ci:bot"))},
 			votes: []approval.Vote{in("bot", yes("system:serviceaccount:ci:bot"))}, because: v1alpha1.ReasonUnsatisfiable,
 			why: map[string]string{"bot": "is not a person"}, message: "nobody is left who could"},
 		"NotNamed": {reason: "who is in no rule has no say", policies: qa, votes: []approval.Vote{yes("eve", "oidc:dev")},
@@ -55,14 +55,14 @@ func TestTime(t *testing.T) {
 	cases(t, map[string]evaluation{
 		"LastMoment": {reason: "it counts until validFor is over", policies: day, votes: []approval.Vote{aged(24*time.Hour-1, yes("bob"))},
 			outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, seats: seat},
-		"Expired": {reason: "it does not count when validFor is over", policies: day, votes: []approval.Vote{aged(24*time.Hour, yes("bob"))},
+		"sec/33 whoever left their group counts until it expires": {reason: "it does not count when validFor is over", policies: day, votes: []approval.Vote{aged(24*time.Hour, yes("bob"))},
 			because: v1alpha1.ReasonAwaitingApproval, filled: "0/1",
 			why: map[string]string{"bob": "it has expired: policy prod lets an approval count for 24h0m0s; withdraw it and cast it again"}, message: "from bob"},
 		"NoTime": {reason: "a vote without a time is of no time", policies: day, votes: []approval.Vote{{Slot: "bob", Decision: approval.Approve, Digest: candidate, User: "bob"}},
 			because: v1alpha1.ReasonAwaitingApproval, why: map[string]string{"bob": "expired"}},
 		"ClockSkew": {reason: "clocks differ by up to a minute", policies: day, votes: []approval.Vote{aged(-time.Minute, yes("bob"))},
 			outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, seats: seat},
-		"Future": {reason: "but not by more: a vote of the future would last longer than validFor", policies: day, votes: []approval.Vote{aged(-time.Minute-1, yes("bob"))},
+		"sec/60 a vote of the future": {reason: "but not by more: a vote of the future would last longer than validFor", policies: day, votes: []approval.Vote{aged(-time.Minute-1, yes("bob"))},
 			because: v1alpha1.ReasonAwaitingApproval, why: map[string]string{"bob": "cast in the future"}},
 		"PerPolicy": {reason: "each policy has a validFor of its own", policies: both, votes: []approval.Vote{aged(2*time.Hour, yes("bob")), aged(2*time.Hour, yes("carol"))},
 			because: v1alpha1.ReasonAwaitingApproval, filled: "1/2", seats: []string{"b/qa=carol"}, missing: []string{"a/qa:1"},
@@ -77,7 +77,7 @@ func TestBrokenPolicies(t *testing.T) {
 	votes := []approval.Vote{yes("bob", "oidc:qa", "")}
 	good := policy("good", users("qa", 1, "bob"))
 	cases(t, map[string]evaluation{
-		"NoPolicy": {reason: "no policy is no permission", votes: votes, outcome: approval.Blocked, because: v1alpha1.ReasonNoPolicy,
+		"sec/62 no policy": {reason: "no policy is no permission", votes: votes, outcome: approval.Blocked, because: v1alpha1.ReasonNoPolicy,
 			why: map[string]string{"bob": "it is not judged: no ApprovalPolicy with rules covers the namespace"}, message: "ask the platform team"},
 		"NoRules": {reason: "a policy without seats is not met by nobody", policies: []approval.Policy{policy("prod")}, votes: votes,
 			because: v1alpha1.ReasonUnsatisfiable, filled: "0/1", missing: []string{"prod/:1"}, message: "policy prod can never be met, because the policy has no rules",
