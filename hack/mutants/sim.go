@@ -24,7 +24,7 @@ func simGuards() []guard {
 		return guard{name: name, invariant: invariant, edits: []edit{{file, text, by}}}
 	}
 	guards := []guard{
-		one("quorum", "I1", gate, "case p.verdict.Outcome != approval.Approved:", "case false && p.verdict.Outcome != approval.Approved:"),
+		one("quorum", "I1", "controllers/rollout/breakglass.go", "case p.verdict.Outcome == approval.Approved && len(p.st.Reviews) == 0:", "case len(p.st.Reviews) == 0:"),
 		one("policies live", "I14", traffic, "if s.Policies != nil {", "if s.Policies != nil && rel == nil {"),
 		one("policies compared", "I1", "controllers/act/act.go", "!reflect.DeepEqual(live, judged)", "reflect.DeepEqual(live, nil)"),
 		one("in use, prepare", "I2", candidate, "len(p.blockers) == 0 && !p.snap.InUse(c.Colour)", "len(p.blockers) == 0"),
@@ -33,7 +33,7 @@ func simGuards() []guard {
 		one("former kept", "I3", candidate, "p.fenced() && !p.observing() &&", "p.fenced() &&"),
 		one("selector replaced", "I4", traffic, "s.Selector[k] = nil", "_ = k"),
 		one("epoch grows", "I5", switching, "return last + 1", "return max(last, 1)"),
-		one("authors", "I6", gate, "Digest: c.Digest, Authors: c.Authors,", `Digest: c.Digest, Authors: []string{"nobody"},`),
+		one("authors", "I6", gate, "Digest: c.Digest, Authors: c.Authors, AuthorsKnown", `Digest: c.Digest, Authors: []string{"nobody"}, AuthorsKnown`),
 		one("receipt of digest", "I6", votes, "case got.Digest != digest || annotation.Value != value:", "case got.Digest == \"\" || digest == \"\":"),
 		one("receipt of slot", "I6", votes, "case got.Slot != slot:", "case got.Slot == \"\":"),
 		one("signature", "I6", "controllers/receipt/sign.go", "|| !ed25519.Verify(ed25519.PublicKey(k), data, sig)", ""),
