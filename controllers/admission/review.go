@@ -31,6 +31,9 @@ type review struct {
 	// annotations that the Release is to have in the end.
 	annotations map[string]string
 	warnings    []string
+	// stated counts the votes and other statements that the request makes or
+	// takes back.
+	stated int
 }
 
 func newReview(req admission.Request) (*review, error) {
@@ -137,9 +140,10 @@ func (r *review) warn(format string, args ...any) {
 // owner of a slot: the user that its receipt names, before the request. A slot
 // without a receipt is free; one whose receipt names nobody is nobody's for good,
 // as it is for the admission policies.
-func (r *review) owner(slot string) string {
-	return ownerOf(r.before(v1alpha1.ReceiptPrefix + slot))
-}
+func (r *review) owner(slot string) string { return r.ownerIn(v1alpha1.ReceiptPrefix, slot) }
+
+// ownerIn is the owner of a slot of another kind, by the prefix of its receipts.
+func (r *review) ownerIn(receipts, slot string) string { return ownerOf(r.before(receipts + slot)) }
 
 // nobody owns the slots whose receipt names nobody. It is no username.
 const nobody = "nobody who can be told"
@@ -156,12 +160,16 @@ func ownerOf(receiptText string, has bool) string {
 
 // slotOf is the slot that a user owns, other than the given one.
 func (r *review) slotOf(user, except string) (slot string, owns bool) {
+	return r.slotOfIn(v1alpha1.ReceiptPrefix, user, except)
+}
+
+func (r *review) slotOfIn(receipts, user, except string) (slot string, owns bool) {
 	if r.was == nil {
 		return "", false
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.was.Annotations)) {
-		other, ok := strings.CutPrefix(key, v1alpha1.ReceiptPrefix)
-		if ok && other != except && r.owner(other) == user {
+		other, ok := strings.CutPrefix(key, receipts)
+		if ok && other != except && r.ownerIn(receipts, other) == user {
 			return other, true
 		}
 	}

@@ -21,12 +21,17 @@ func isBot(user string) bool { return strings.HasPrefix(user, "system:") }
 
 // checkPerson refuses whoever cannot be a person with credentials of their own.
 func (r *review) checkPerson() error {
+	return r.checkPersonTo("vote", r.annotate(v1alpha1.VotePrefix+"my-name="+orPlaceholder(r.candidate())))
+}
+
+func (r *review) isPerson() bool { return r.checkPerson() == nil }
+
+func (r *review) checkPersonTo(do, command string) error {
 	switch {
 	case isBot(r.user):
-		return refuse("Bot", "user %s is not a person and cannot vote; a person that the policy names has to run: %s",
-			r.user, r.annotate(v1alpha1.VotePrefix+"my-name="+orPlaceholder(r.candidate())))
+		return refuse("Bot", "user %s is not a person and cannot %s; a person that the policy names has to run: %s", r.user, do, command)
 	case !ownToken(r.req.UserInfo):
-		return refuse("Credential", "user %s did not show a token of their own; vote with your own credentials: kubectl --as and client certificates cannot vote", r.user)
+		return refuse("Credential", "user %s did not show a token of their own; %s with your own credentials: kubectl --as and client certificates cannot %s", r.user, do, do)
 	case !receipt.SafeUser(r.user):
 		return refuse("Username", "username %q has characters that cannot be put on record (letters, digits and @._:/#+=- can); ask the platform team for an account whose name has no others", r.user)
 	}
@@ -63,15 +68,17 @@ func (r *review) checkSlot(slot, value string) error {
 }
 
 // slotFor suggests a slot to the user: the one they have, or one named after them.
-func (r *review) slotFor() string {
-	if slot, owns := r.slotOf(r.user, ""); owns {
+func (r *review) slotFor() string { return r.slotForIn(v1alpha1.ReceiptPrefix) }
+
+func (r *review) slotForIn(receipts string) string {
+	if slot, owns := r.slotOfIn(receipts, r.user, ""); owns {
 		return slot
 	}
 	name, _, _ := strings.Cut(r.user, "@")
 	for _, candidate := range []string{name, r.user} {
 		slot := strings.Trim(strings.Map(slotCharacter, candidate), "-_.")
 		slot = strings.TrimRight(slot[:min(len(slot), 63)], "-_.")
-		if slot != "" && r.owner(slot) == "" {
+		if slot != "" && r.ownerIn(receipts, slot) == "" {
 			return slot
 		}
 	}

@@ -21,6 +21,7 @@ func (w *Webhook) stampVote(ctx context.Context, r *review) error {
 		return r.refuseVotesAtCreation()
 	}
 	cast, withdrawn := r.votes()
+	r.stated = len(cast) + len(withdrawn)
 	if err := r.keepReceipts(append(slices.Clone(cast), withdrawn...)); err != nil {
 		return err
 	}
@@ -47,7 +48,8 @@ func (r *review) refuseVotesAtCreation() error {
 
 // votes sorts the slots whose vote changes. A vote that is left out counts as
 // withdrawn only when its owner leaves it out and nothing else: a sync from Git
-// that does not know the annotation must neither fail nor lose it.
+// that does not know the annotation must neither fail nor lose it. One that has no
+// receipt counts for nothing: whoever leaves it out takes it away.
 func (r *review) votes() (cast, withdrawn []string) {
 	for _, slot := range r.changed(v1alpha1.VotePrefix) {
 		key := v1alpha1.VotePrefix + slot
@@ -55,7 +57,8 @@ func (r *review) votes() (cast, withdrawn []string) {
 		switch {
 		case !r.dropped(key):
 			cast = append(cast, slot)
-		case !r.specChanged && (owner == r.user || owner == "" && !isBot(r.user)):
+		case owner == "":
+		case !r.specChanged && owner == r.user:
 			withdrawn = append(withdrawn, slot)
 		default:
 			r.restore(key)
@@ -68,8 +71,6 @@ func (r *review) votes() (cast, withdrawn []string) {
 func (r *review) whoWithdraws(slot, owner string) string {
 	command := r.annotate(v1alpha1.VotePrefix + slot + "-")
 	switch owner {
-	case "":
-		return "it has no receipt, and a person can remove it with " + command
 	case nobody:
 		return "its receipt names nobody, so nobody can withdraw it, and it counts for nothing"
 	case r.user:
@@ -99,10 +100,6 @@ func (r *review) keepReceipts(voted []string) error {
 func (w *Webhook) withdraw(ctx context.Context, r *review, slot string) error {
 	if err := r.checkPerson(); err != nil {
 		return err
-	}
-	if other, owns := r.slotOf(r.user, slot); owns && r.owner(slot) == "" {
-		return refuse("SecondSlot", "the vote in slot %s has no receipt and counts for nothing; you have slot %s and would get this one too, and each person has one; somebody without a slot can remove it: %s",
-			slot, other, r.annotate(v1alpha1.VotePrefix+slot+"-"))
 	}
 	return w.sign(ctx, r, slot, receipt.Withdrawn, receipt.Vote{Decision: receipt.Withdrawn})
 }

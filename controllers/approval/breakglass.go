@@ -9,11 +9,17 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
 )
 
 // GlassLasts is how long a use of break-glass counts, or as long as an approval
 // if that is shorter: it is for what cannot wait.
 const GlassLasts = time.Hour
+
+// ReviewLimit is how many uses of break-glass can wait to be reviewed. Beyond it,
+// nobody can break the glass.
+const ReviewLimit = 4
 
 const (
 	maxTicket = 64
@@ -150,6 +156,17 @@ func GlassVoid(policies []Policy, subject Subject, g Glass, now time.Time) strin
 		return "it has expired: it is for what cannot wait; remove it and write it again"
 	}
 	return ""
+}
+
+// GlassHelps tells whether break-glass can stand in for what the verdict lacks:
+// for approvals, and for a window that is closed. It is no match for a veto, a
+// hold or a gate that is not whole.
+func (v Verdict) GlassHelps() bool {
+	switch v.Reason {
+	case v1alpha1.ReasonAwaitingApproval, v1alpha1.ReasonUnsatisfiable, v1alpha1.ReasonOutsideWindow, v1alpha1.ReasonQuorumMet:
+		return len(v.Vetoes) == 0
+	}
+	return false
 }
 
 // GlassUntil is the moment from which a use of break-glass counts no more.

@@ -39,23 +39,13 @@ func (p *plan) standing(c *v1alpha1.CandidateStatus) (stands *approval.Glass, vo
 	return nil, void
 }
 
-// standsIn tells whether break-glass can stand in for what the votes lack: for
-// approvals, and for a window that is closed. It is no match for anything else.
-func standsIn(v approval.Verdict) bool {
-	switch v.Reason {
-	case v1alpha1.ReasonAwaitingApproval, v1alpha1.ReasonUnsatisfiable, v1alpha1.ReasonOutsideWindow, v1alpha1.ReasonQuorumMet:
-		return len(v.Vetoes) == 0
-	}
-	return false
-}
-
 // way is how people let the candidate through; empty if they do not. Approvals
 // wait for the review of a break-glass, another break-glass does not.
 func (p *plan) way() v1alpha1.SwitchReason {
 	switch {
 	case p.verdict.Outcome == approval.Approved && len(p.st.Reviews) == 0:
 		return v1alpha1.SwitchPromote
-	case p.glass != nil && standsIn(p.verdict) && len(p.st.Reviews) < reviewLimit:
+	case p.glass != nil && p.verdict.GlassHelps() && len(p.st.Reviews) < approval.ReviewLimit:
 		return v1alpha1.SwitchBreakGlass
 	}
 	return ""
@@ -83,7 +73,7 @@ func (p *plan) revoked(sw *v1alpha1.SwitchStatus, c *v1alpha1.CandidateStatus) s
 	switch {
 	case glass == nil || sw.BreakGlass == nil || glass.User != sw.BreakGlass.By:
 		return "the break-glass does not count any more"
-	case !standsIn(verdict):
+	case !verdict.GlassHelps():
 		return "break-glass cannot stand in for this: " + verdict.Message
 	}
 	return ""

@@ -12,10 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// reviewLimit is how many uses of break-glass can wait to be looked at. Beyond
-// it, nobody can break the glass.
-const reviewLimit = 4
-
 func (p *plan) reviewCommand(digest string) string {
 	return fmt.Sprintf("kubectl annotate release %s -n %s --overwrite %s<you>=%s",
 		p.snap.Release.Name, p.snap.Release.Namespace, v1alpha1.ReviewPrefix, digest)
