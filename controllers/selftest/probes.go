@@ -36,6 +36,9 @@ func probes() []probe {
 			rel.Annotations = map[string]string{v1alpha1.VotePrefix + "probe": "sha256:" + strings.Repeat("0", 64)}
 			return c.Create(ctx, rel)
 		}},
+		{"release-breakglass.countersign.dev", func(ctx context.Context, c client.Client) error {
+			return c.Patch(ctx, named(&v1alpha1.Release{}, fixtureName), merge(`{"metadata":{"annotations":{"`+v1alpha1.GlassPrefix+`probe":"x"}}}`))
+		}},
 		{"release-status.countersign.dev", func(ctx context.Context, c client.Client) error {
 			return c.Status().Patch(ctx, named(&v1alpha1.Release{}, fixtureName), merge(`{"status":{"phase":"Stable"}}`))
 		}},

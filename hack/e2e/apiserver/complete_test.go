@@ -20,6 +20,7 @@ var stages = []struct {
 }{
 	{"votes", votesStage, votesRules},
 	{"authors", authorsStage, authorsRules},
+	{"break-glass", glassStage, glassRules},
 	{"status", statusStage, statusRules},
 	{"finalizer", finalizerStage, finalizerRules},
 	{"services", serviceStage, serviceRules},

@@ -41,7 +41,8 @@ spec:
 	stamp(email("dev"))(o)
 	s.put(t, "dev", o)
 	s.alter(t, "dana", "releases/shop", all(image("v2"), stamp(email("dana"), email("dev"))))
-	s.alter(t, "operator", "releases/shop/status", all(candidate(digestOne), set("status.candidate.observedGeneration", int64(2))))
+	s.alter(t, "operator", "releases/shop/status", all(candidate(digestOne), set("status.candidate.observedGeneration", int64(2)),
+		set("status.candidate.authors", []any{email("mallory")})))
 	s.saysSoon(t, authorsRules()[0].refused[2], authorsRules()[0].says)
 	return s
 }
@@ -50,11 +51,12 @@ func authorsRules() []rule {
 	alice, bob, dana, dev := email("alice"), email("bob"), email("dana"), email("dev")
 	return []rule{{
 		policy: authorsPolicy,
-		says:   "an author may reject it but not approve it",
+		says:   "an author may reject it but not approve it", row: "sec/01",
 		refused: []attempt{
 			{what: "an author approves", who: "dev", on: "releases/shop", change: cast("dev", dev, digestOne)},
 			{what: "another author approves", who: "dana", on: "releases/shop", change: cast("dana", dana, digestOne)},
-			{what: "an author's other account approves", who: "bob", on: "releases/shop", change: cast("bob", bob, digestOne)},
+			{what: "an author whom only the operator knows approves", who: "mallory", on: "releases/shop", change: cast("mallory", email("mallory"), digestOne)},
+			{what: "an author's other account approves", row: "sec/31", who: "bob", on: "releases/shop", change: cast("bob", bob, digestOne)},
 		},
 		admitted: []attempt{
 			{what: "an author rejects", who: "dev", on: "releases/shop", change: cast("dev", dev, "reject:"+digestOne)},

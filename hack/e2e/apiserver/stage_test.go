@@ -26,12 +26,13 @@ func newStage(t *testing.T) *stage {
 			"spec: {namespaces: ["+s.namespace+"], rules: [{name: any, count: 1, groups: [qa, security, developers]}]}"),
 	})
 	s.allow(t, s.namespace, "cluster-admin", "group:system:authenticated")
-	for _, name := range []string{"admin", "dev", "dana", "mallory", "alice", "bob"} {
+	for _, name := range []string{"admin", "dev", "dana", "mallory", "alice", "bob", "erin"} {
 		s.actors[name] = w.as(t, name)
 	}
 	s.actors["operator"] = w.asAccount(t, systemNamespace, operatorAccount)
 	s.actors["robot"] = w.asAccount(t, s.namespace, "robot")
 	s.actors["mallory as alice"] = w.impersonating(t, "mallory", rest.ImpersonationConfig{UserName: email("alice")})
+	s.actors["mallory as robot"] = w.impersonating(t, "mallory", rest.ImpersonationConfig{UserName: "system:serviceaccount:" + s.namespace + ":robot"})
 	s.actors["odd"] = s.person(t, "odd one")
 	s.actors["even"] = s.person(t, evenName)
 	return s
@@ -44,6 +45,11 @@ func (s *stage) person(t *testing.T, user string) *actor {
 		UserName: user, Groups: []string{"system:authenticated"},
 		Extra: map[string][]string{"authentication.kubernetes.io/credential-id": {"JTI=" + user}},
 	})
+}
+
+// impersonatingAs is somebody whom the API server takes for one on call.
+func (s *stage) impersonatingAs(t *testing.T, user string, extra map[string][]string) *actor {
+	return s.impersonating(t, "admin", rest.ImpersonationConfig{UserName: user, Groups: []string{"system:authenticated", "sre-oncall"}, Extra: extra})
 }
 
 // account is a part of Kubernetes.

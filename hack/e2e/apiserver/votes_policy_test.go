@@ -37,6 +37,11 @@ func comment(slot, value string) func(*unstructured.Unstructured) {
 	return annotate("comments.approvals.countersign.dev/"+slot, value)
 }
 
+// slotGone is what the operator does about a vote that has no effect any more.
+func slotGone(slot string) func(*unstructured.Unstructured) {
+	return all(vote(slot, ""), annotate("receipts.approvals.countersign.dev/"+slot, ""), comment(slot, ""))
+}
+
 func withdraw(slot, user string) func(*unstructured.Unstructured) {
 	return all(vote(slot, ""), receipt(slot, user, "withdrawn"))
 }
@@ -76,7 +81,12 @@ func candidate(digest string) func(*unstructured.Unstructured) {
 			"colour": "blue", "digest": digest, "revision": "0123456789abcdef", "sequence": int64(1),
 			"observedGeneration": int64(1), "since": "2026-01-01T00:00:00Z",
 		},
+		"conditions": []any{approvedIs("AwaitingApproval")},
 	})
+}
+
+func approvedIs(reason string) map[string]any {
+	return map[string]any{"type": "Approved", "status": "False", "reason": reason, "message": "x", "lastTransitionTime": "2026-01-01T00:00:00Z"}
 }
 
 // promoted is the status of a Release whose newest content is active.
@@ -92,13 +102,15 @@ func promoted(digest string) func(*unstructured.Unstructured) {
 }
 
 // votesStage has Release shop, on which alice has voted with a comment; calm,
-// of which all is promoted; fresh, without a candidate; and crowded, whose slots
-// are all taken.
+// of which all is promoted; fresh, without a candidate; crowded, whose slots are
+// all taken; open, which no ApprovalPolicy covers; later, whose votes are on what
+// was there before; and named, where a program has named alice.
 func votesStage(t *testing.T) *stage {
 	s := newStage(t)
 	author := email("dev")
 	for name, status := range map[string]func(*unstructured.Unstructured){
 		"shop": candidate(digestOne), "crowded": candidate(digestOne), "calm": promoted(digestOne), "fresh": nil,
+		"open": all(candidate(digestOne), set("status.conditions", []any{approvedIs("NoPolicy")})), "later": candidate(digestOne), "named": candidate(digestOne),
 	} {
 		o := object(t, releaseText(name))
 		stamp(author)(o)
@@ -108,6 +120,11 @@ func votesStage(t *testing.T) *stage {
 		}
 	}
 	s.alter(t, "alice", "releases/shop", all(cast("alice", email("alice"), digestOne), comment("alice", "tested")))
+	s.alter(t, "robot", "releases/named", annotate("countersign.dev/on-behalf-of", email("alice")))
+	s.alter(t, "alice", "releases/later", all(cast("alice", email("alice"), digestOne), comment("alice", "tested")))
+	s.alter(t, "bob", "releases/later", cast("bob", email("bob"), "reject:"+digestOne))
+	s.alter(t, "operator", "releases/later/status", candidate(digestTwo))
+	s.alter(t, "dana", "releases/later", cast("dana", email("dana"), "reject:"+digestTwo))
 	for i := range 32 {
 		name := fmt.Sprintf("crowd-%d", i)
 		s.actors[name] = s.person(t, email(name))
@@ -121,6 +138,32 @@ func TestVotesPolicy(t *testing.T) {
 	for _, r := range votesRules() {
 		t.Run(r.says, func(t *testing.T) { s.run(t, r) })
 	}
+	s.bareVote(t)
+}
+
+// bareVote: what got in without a receipt counts for nothing, and anybody who may
+// write the Release takes it away, without a trace and by every verb.
+func (s *stage) bareVote(t *testing.T) {
+	s.withoutPolicy(t, votesPolicy, func() { s.alter(t, "mallory", "releases/shop", vote("bare", digestOne)) })
+	for _, who := range []string{"robot", "dana"} {
+		s.run(t, rule{policy: votesPolicy, admitted: []attempt{{what: "a vote without a receipt is taken away by " + who, who: who, on: "releases/shop", change: vote("bare", "")}}})
+	}
+}
+
+// withoutPolicy does something while a policy is not enforced.
+func (s *stage) withoutPolicy(t *testing.T, name string, do func()) {
+	t.Helper()
+	for _, o := range manifests(t, "policy") {
+		if o.GetKind() == "ValidatingAdmissionPolicyBinding" && o.GetName() == name {
+			s.delete(t, o)
+			defer func() {
+				s.install(t, []*unstructured.Unstructured{o})
+				s.awaitPolicies(t)
+			}()
+		}
+	}
+	s.awaitPolicies(t)
+	do()
 }
 
 func votesRules() []rule {
@@ -140,7 +183,7 @@ func castingRules() []rule {
 	alice, bob, dev := email("alice"), email("bob"), email("dev")
 	fresh := releaseText("brought")
 	return []rule{{
-		says: "a Release cannot be created with votes, receipts or comments in it", doubled: true,
+		says: "a Release cannot be created with votes, receipts or comments in it", doubled: true, row: "sec/03",
 		refused: []attempt{
 			{what: "created with a vote", who: "dev", create: withAnnotations(fresh, stamp(dev), vote("alice", digestOne))},
 			{what: "created with a receipt", who: "dev", create: withAnnotations(fresh, stamp(dev), receipt("alice", alice, digestOne))},
@@ -158,7 +201,7 @@ func castingRules() []rule {
 			{what: "one vote withdrawn", who: "alice", on: "releases/shop", change: withdraw("alice", alice)},
 		},
 	}, {
-		says: "a vote cannot be cast or withdrawn together with a change of the spec",
+		says: "a vote cannot be cast or withdrawn together with a change of the spec", row: "sec/07",
 		refused: []attempt{
 			{what: "vote with replicas", who: "bob", on: "releases/shop", change: all(cast("bob", bob, digestOne), set("spec.replicas", int64(2)))},
 			{what: "vote with content", who: "bob", on: "releases/shop", change: all(cast("bob", bob, digestOne), image("v2"), stamp(bob, dev))},
@@ -169,31 +212,44 @@ func castingRules() []rule {
 			{what: "vote with a label", who: "bob", on: "releases/shop", change: all(cast("bob", bob, digestOne), label("tier", "front"))},
 		},
 	}, {
-		says: " is not a person and cannot vote on Release ",
+		says: " is not a person and cannot vote on Release ", row: "sec/34",
 		refused: []attempt{
 			{what: "a ServiceAccount votes", who: "robot", on: "releases/shop", change: func(o *unstructured.Unstructured) {
 				user := "system:serviceaccount:" + o.GetNamespace() + ":robot"
 				cast("robot", user, digestOne)(o)
 			}},
 			{what: "the operator votes", who: "operator", on: "releases/shop", change: cast("operator", operatorUser, digestOne)},
+			{what: "the operator takes a vote on the candidate away", who: "operator", on: "releases/shop", change: slotGone("alice")},
+			{what: "the operator takes a rejection of the candidate away", who: "operator", on: "releases/later", change: slotGone("dana")},
+			{what: "the operator takes an earlier vote away, not its receipt", who: "operator", on: "releases/later", change: vote("alice", "")},
 		},
 		admitted: []attempt{
 			{what: "a person votes", who: "bob", on: "releases/shop", change: cast("bob", bob, digestOne)},
+			{what: "the operator takes a vote on what was before away", who: "operator", on: "releases/later", change: slotGone("alice")},
+			{what: "and a rejection", who: "operator", on: "releases/later", change: slotGone("bob")},
 			{what: "a ServiceAccount labels", who: "robot", on: "releases/shop", change: label("tier", "front")},
 		},
 	}, {
-		says:     "your username has characters that cannot be put on record",
+		says: "your username has characters that cannot be put on record", row: "sec/47",
 		refused:  []attempt{{what: "a name with a space", who: "odd", on: "releases/shop", change: cast("odd", "odd one", digestOne)}},
 		admitted: []attempt{{what: "a name with all that is allowed", who: "even", on: "releases/shop", change: cast("even", evenName, digestOne)}},
 	}, {
-		says: " did not show a token of their own",
+		says: " did not show a token of their own: vote and comment",
 		refused: []attempt{
-			{what: "a client certificate", who: "admin", on: "releases/shop", change: cast("admin", email("admin"), digestOne)},
-			{what: "mallory as alice", who: "mallory as alice", on: "releases/shop", change: cast("alice", alice, "reject:"+digestOne)},
+			{what: "mallory as alice comments", row: "sec/55", who: "mallory as alice", on: "releases/shop", change: comment("alice", "tested by nobody")},
+			{what: "a client certificate", row: "sec/42", who: "admin", on: "releases/shop", change: cast("admin", email("admin"), digestOne)},
+			{what: "mallory as alice", row: "sec/55", who: "mallory as alice", on: "releases/shop", change: cast("alice", alice, "reject:"+digestOne)},
 		},
 		admitted: []attempt{{what: "a token", who: "bob", on: "releases/shop", change: cast("bob", bob, digestOne)}},
 	}, {
-		says: "the vote is not on the current candidate of Release ",
+		says: "no ApprovalPolicy covers namespace ", row: "sec/62",
+		refused: []attempt{
+			{what: "a vote where no policy applies", who: "bob", on: "releases/open", change: cast("bob", bob, digestOne)},
+			{what: "a rejection there", who: "bob", on: "releases/open", change: cast("bob", bob, "reject:"+digestOne)},
+		},
+		admitted: []attempt{{what: "where one does", who: "bob", on: "releases/shop", change: cast("bob", bob, digestOne)}},
+	}, {
+		says: "the vote is not on the current candidate of Release ", row: "sec/04",
 		refused: []attempt{
 			{what: "another digest", who: "bob", on: "releases/shop", change: cast("bob", bob, digestTwo)},
 			{what: "a rejection of another digest", who: "bob", on: "releases/shop", change: cast("bob", bob, "reject:"+digestTwo)},
@@ -213,7 +269,7 @@ func castingRules() []rule {
 func slotRules() []rule {
 	alice, bob, mallory := email("alice"), email("bob"), email("mallory")
 	return []rule{{
-		says: " has no receipt of their own: the webhook countersign did not stamp it",
+		says: " has no receipt of their own: the webhook countersign did not stamp it", row: "sec/02",
 		refused: []attempt{
 			{what: "no receipt", who: "bob", on: "releases/shop", change: vote("bob", digestOne)},
 			{what: "another's receipt", who: "mallory", on: "releases/shop", change: cast("bob", bob, digestOne)},
@@ -224,7 +280,7 @@ func slotRules() []rule {
 		},
 		admitted: []attempt{{what: "a receipt", who: "bob", on: "releases/shop", change: cast("bob", bob, digestOne)}},
 	}, {
-		says: " belongs to ",
+		says: " belongs to ", row: "sec/36",
 		refused: []attempt{
 			{what: "mallory votes in alice's slot", who: "mallory", on: "releases/shop", change: cast("alice", mallory, "reject:"+digestOne)},
 			{what: "mallory withdraws alice's vote", who: "mallory", on: "releases/shop", change: withdraw("alice", mallory)},
@@ -235,12 +291,13 @@ func slotRules() []rule {
 		refused:  []attempt{{what: "a second slot", who: "alice", on: "releases/shop", change: cast("alice2", alice, digestOne)}},
 		admitted: []attempt{{what: "a first slot", who: "bob", on: "releases/shop", change: cast("alice2", bob, digestOne)}},
 	}, {
-		says:     "a Release has at most 32 slots for votes",
+		says: "a Release has at most 32 slots for votes", row: "sec/29",
 		refused:  []attempt{{what: "a 33rd slot", who: "bob", on: "releases/crowded", change: cast("bob", bob, digestOne)}},
 		admitted: []attempt{{what: "one of the 32", who: "crowd-0", on: "releases/crowded", change: cast("crowd-0", email("crowd-0"), "reject:"+digestOne)}},
 	}, {
-		says: "receipts are written by admission only, beside a vote",
+		says: "receipts are written by admission only, beside a vote", row: "sec/27",
 		refused: []attempt{
+			{what: "the operator takes away only a receipt", who: "operator", on: "releases/later", change: annotate("receipts.approvals.countersign.dev/alice", "")},
 			{what: "a receipt alone", who: "bob", on: "releases/shop", change: receipt("bob", bob, digestOne)},
 			{what: "alice's receipt changed", who: "alice", on: "releases/shop", change: receipt("alice", alice, "withdrawn")},
 			{what: "alice's receipt taken away", who: "mallory", on: "releases/shop", change: annotate("receipts.approvals.countersign.dev/alice", "")},
@@ -259,7 +316,7 @@ func slotRules() []rule {
 			{what: "a comment with a vote", who: "bob", on: "releases/shop", change: all(cast("bob", bob, digestOne), comment("bob", "tested"))},
 		},
 	}, {
-		says: "a comment has at most 512 bytes and no control characters or line breaks",
+		says: "a comment has at most 512 bytes and no control characters or line breaks", row: "sec/47",
 		refused: []attempt{
 			{what: "too long", who: "alice", on: "releases/shop", change: comment("alice", strings.Repeat("x", 513))},
 			{what: "too long in bytes", who: "alice", on: "releases/shop", change: comment("alice", strings.Repeat("ü", 257))},
