@@ -61,6 +61,8 @@ func (a *Actor) one(ctx context.Context, rel *v1alpha1.Release, action rollout.A
 		return a.shiftTraffic(ctx, rel, action)
 	case rollout.Fence:
 		return a.fence(ctx, rel, action)
+	case rollout.Sweep:
+		return a.sweep(ctx, rel, action)
 	case rollout.Surrender:
 		return a.surrender(ctx, rel, action)
 	case rollout.Remove:
@@ -80,5 +82,18 @@ func (a *Actor) policiesStand(ctx context.Context, namespace string, judged []ap
 	if len(live) != len(judged) || len(live) > 0 && !reflect.DeepEqual(live, judged) {
 		return ErrPoliciesChanged
 	}
+	return nil
+}
+
+// sweep takes annotations off the Release as it was read.
+func (a *Actor) sweep(ctx context.Context, rel *v1alpha1.Release, s rollout.Sweep) error {
+	next := rel.DeepCopy()
+	for _, key := range s.Annotations {
+		delete(next.Annotations, key)
+	}
+	if err := a.Client.Patch(ctx, next, client.MergeFromWithOptions(rel, client.MergeFromWithOptimisticLock{})); err != nil {
+		return fmt.Errorf("take spent votes off Release %s/%s: %w", rel.Namespace, rel.Name, err)
+	}
+	rel.ResourceVersion, rel.Annotations = next.ResourceVersion, next.Annotations
 	return nil
 }

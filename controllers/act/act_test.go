@@ -282,3 +282,21 @@ func TestScale(t *testing.T) {
 		t.Errorf("of another version: %v", err)
 	}
 }
+
+// What is swept is taken off the Release as it was read, and nothing else.
+func TestSweep(t *testing.T) {
+	stored := release()
+	stored.Annotations = map[string]string{"approvals.countersign.dev/a": "x", "receipts.approvals.countersign.dev/a": "y", "approvals.countersign.dev/b": "z", "team": "shop"}
+	c := newCluster(t, stored)
+	rel := get[v1alpha1.Release](c, "shop")
+	keys := []string{"approvals.countersign.dev/a", "receipts.approvals.countersign.dev/a"}
+	c.must(rel, rollout.Sweep{Annotations: keys})
+	got := get[v1alpha1.Release](c, "shop")
+	if want := (map[string]string{"approvals.countersign.dev/b": "z", "team": "shop"}); !reflect.DeepEqual(got.Annotations, want) || !reflect.DeepEqual(rel.Annotations, want) || got.ResourceVersion != rel.ResourceVersion {
+		t.Errorf("stored is %+v, in hand %+v", got.ObjectMeta, rel.ObjectMeta)
+	}
+	rel.ResourceVersion = "7"
+	if err := c.actor.Carry(t.Context(), rel, []rollout.Action{rollout.Sweep{Annotations: []string{"team"}}}); !apierrors.IsConflict(err) {
+		t.Errorf("got %v, want a conflict", err)
+	}
+}

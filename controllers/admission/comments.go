@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"regexp"
+	"slices"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/receipt"
@@ -28,6 +29,7 @@ func (w *Webhook) keepComments(_ context.Context, r *review) error {
 		switch {
 		case r.creating():
 			return refuse("AtCreation", "a Release cannot be created with comments in it; take the annotations %s* out of the manifest", v1alpha1.CommentPrefix)
+		case r.dropped(key) && slices.Contains(r.swept, slot):
 		case r.dropped(key) && (owner != r.user || r.checkPerson() != nil):
 			r.restore(key)
 			r.warn("the comment in slot %s was kept: only %s can remove it, with credentials of their own", slot, cmp.Or(owner, nobody))

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
 	"github.com/countersign/countersign/controllers/receipt"
 )
 
@@ -43,8 +44,10 @@ func (w *Webhook) stampEmergencies(ctx context.Context, r *review) error {
 			}
 			continue
 		}
-		made, taken := r.statements(e)
-		if err := r.keepEmergencyReceipts(e, append(slices.Clone(made), taken...)); err != nil {
+		swept := func(slot string) bool { return w.swept(r, e.prefix, e.receipts, slot, approval.Emergencies) }
+		made, taken := r.statements(e, swept)
+		stated := append(slices.Clone(made), taken...)
+		if err := r.keepEmergencyReceipts(e, func(slot string) bool { return slices.Contains(stated, slot) || swept(slot) }); err != nil {
 			return err
 		}
 		if r.stated += len(made) + len(taken); len(made)+len(taken) > 0 && r.stated > 1 {
@@ -65,14 +68,14 @@ func (w *Webhook) stampEmergencies(ctx context.Context, r *review) error {
 // statements sorts the slots that change. What is left out counts as taken back
 // only when its owner leaves it out and nothing else, as with a vote, or when
 // nobody owns it.
-func (r *review) statements(e emergency) (made, taken []string) {
+func (r *review) statements(e emergency, swept func(string) bool) (made, taken []string) {
 	for _, slot := range r.changed(e.prefix) {
 		key := e.prefix + slot
 		owner := r.ownerIn(e.receipts, slot)
 		switch {
 		case !r.dropped(key):
 			made = append(made, slot)
-		case owner == "":
+		case owner == "" || swept(slot):
 		case owner == r.user && !r.specChanged && r.isPerson():
 			taken = append(taken, slot)
 		default:
@@ -84,11 +87,11 @@ func (r *review) statements(e emergency) (made, taken []string) {
 }
 
 // keepEmergencyReceipts is keepReceipts for the other kinds.
-func (r *review) keepEmergencyReceipts(e emergency, stated []string) error {
+func (r *review) keepEmergencyReceipts(e emergency, mayChange func(slot string) bool) error {
 	for _, slot := range r.changed(e.receipts) {
 		key := e.receipts + slot
 		switch {
-		case slices.Contains(stated, slot):
+		case mayChange(slot):
 		case r.dropped(key):
 			r.restore(key)
 			r.warn("receipt %s is written by admission only and was kept", key)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
 	"github.com/countersign/countersign/controllers/receipt"
 	"gomodules.xyz/jsonpatch/v2"
 	"k8s.io/apimachinery/pkg/util/json"
@@ -31,6 +32,8 @@ type review struct {
 	// annotations that the Release is to have in the end.
 	annotations map[string]string
 	warnings    []string
+	// swept are the slots of votes that the operator frees.
+	swept []string
 	// stated counts the votes and other statements that the request makes or
 	// takes back.
 	stated int
@@ -122,6 +125,14 @@ func (r *review) dropped(key string) bool {
 	_, had := r.before(key)
 	_, has := r.now.Annotations[key]
 	return had && !has
+}
+
+// swept tells whether the operator frees a slot whose statement has no effect any
+// more: all of it is left out.
+func (w *Webhook) swept(r *review, prefix, receipts, slot string, contents func(*v1alpha1.ReleaseStatus) []string) bool {
+	text, has := r.before(receipts + slot)
+	_, stays := r.now.Annotations[prefix+slot]
+	return r.user == w.OperatorUser && r.was != nil && has && r.dropped(receipts+slot) && !stays && approval.Spent(text, contents(&r.was.Status)...)
 }
 
 // restore gives an annotation the value it had.

@@ -20,6 +20,9 @@ func (w *Webhook) stampVote(ctx context.Context, r *review) error {
 	if r.creating() {
 		return r.refuseVotesAtCreation()
 	}
+	r.swept = slices.DeleteFunc(r.changed(v1alpha1.ReceiptPrefix), func(slot string) bool {
+		return !w.swept(r, v1alpha1.VotePrefix, v1alpha1.ReceiptPrefix, slot, approval.Contents)
+	})
 	cast, withdrawn := r.votes()
 	r.stated = len(cast) + len(withdrawn)
 	if err := r.keepReceipts(append(slices.Clone(cast), withdrawn...)); err != nil {
@@ -57,7 +60,7 @@ func (r *review) votes() (cast, withdrawn []string) {
 		switch {
 		case !r.dropped(key):
 			cast = append(cast, slot)
-		case owner == "":
+		case owner == "" || slices.Contains(r.swept, slot):
 		case !r.specChanged && owner == r.user:
 			withdrawn = append(withdrawn, slot)
 		default:
@@ -85,7 +88,7 @@ func (r *review) keepReceipts(voted []string) error {
 	for _, slot := range r.changed(v1alpha1.ReceiptPrefix) {
 		key := v1alpha1.ReceiptPrefix + slot
 		switch {
-		case slices.Contains(voted, slot):
+		case slices.Contains(voted, slot) || slices.Contains(r.swept, slot):
 		case r.dropped(key):
 			r.restore(key)
 			r.warn("receipt %s is written by admission only and was kept", key)

@@ -69,6 +69,7 @@ func (p *plan) steps() {
 	p.promote()
 	p.retire()
 	p.keepActive()
+	p.sweep()
 }
 
 func (p *plan) do(a Action) { p.actions = append(p.actions, a) }

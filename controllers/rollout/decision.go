@@ -142,6 +142,11 @@ type (
 	RemoveFinalizer struct{}
 )
 
+// Sweep takes away votes and other statements that have no effect any more.
+type Sweep struct {
+	Annotations []string
+}
+
 // Surrender takes our marks off a Service or Deployment and leaves it as it is.
 type Surrender struct {
 	// Service to surrender, as it was read, or, when empty, the Deployment of
@@ -166,5 +171,6 @@ func (ShiftTraffic) isAction()    {}
 func (Fence) isAction()           {}
 func (AddFinalizer) isAction()    {}
 func (RemoveFinalizer) isAction() {}
+func (Sweep) isAction()           {}
 func (Surrender) isAction()       {}
 func (Remove) isAction()          {}

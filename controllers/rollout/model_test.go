@@ -101,6 +101,10 @@ func (w *world) carry(a rollout.Action) bool {
 		return w.write(a.Services, a.Epoch, ours(string(a.To)))
 	case rollout.Fence:
 		return w.write(a.Services, a.Epoch, nil)
+	case rollout.Sweep:
+		for _, key := range a.Annotations {
+			delete(w.rel.Annotations, key)
+		}
 	case rollout.Surrender:
 		if a.Service != "" {
 			w.services[a.Service].owner, w.services[a.Service].epoch = "", 0

@@ -25,6 +25,14 @@ var (
 		Name: "countersign_rollbacks_total",
 		Help: "Rollbacks that were carried out. Look at the Release's event RolledBack for the cause.",
 	})
+	breakGlass = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "countersign_break_glass_total",
+		Help: "Candidates that somebody on call let through without all approvals. Look at the Release's event BreakGlassUsed for who and why.",
+	})
+	overdue = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "countersign_review_overdue",
+		Help: "Uses of break-glass of a Release that nobody has reviewed in time. status.reviews of the Release says which.",
+	}, []string{"namespace", "name"})
 	votes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "countersign_votes_total",
 		Help: "Votes by whether they count. status.votes of the Release says why.",
@@ -37,7 +45,7 @@ var (
 
 // Register makes the metrics known to the registry that the manager serves.
 func Register() error {
-	for _, c := range []prometheus.Collector{transitions, switches, rollbacks, votes, conflicts} {
+	for _, c := range []prometheus.Collector{transitions, switches, rollbacks, breakGlass, overdue, votes, conflicts} {
 		if err := metrics.Registry.Register(c); err != nil {
 			return fmt.Errorf("register metrics: %w", err)
 		}
@@ -56,6 +64,7 @@ func measure(rel *v1alpha1.Release, before v1alpha1.ReleaseStatus) {
 			votes.WithLabelValues(fmt.Sprint(v.Counted)).Inc()
 		}
 	}
+	measureReviews(rel)
 	sw, had := now.Switch, before.Switch
 	if sw == nil {
 		return
@@ -64,13 +73,32 @@ func measure(rel *v1alpha1.Release, before v1alpha1.ReleaseStatus) {
 	settled := had != nil && had.Epoch == sw.Epoch && had.SettledAt != nil
 	if sw.PatchedAt != nil && !patched {
 		switches.WithLabelValues(string(sw.Reason), "patch").Observe(sw.PatchedAt.Sub(sw.IntendedAt.Time).Seconds())
-		if sw.Reason == v1alpha1.SwitchRollback {
+		switch sw.Reason {
+		case v1alpha1.SwitchRollback:
 			rollbacks.Inc()
+		case v1alpha1.SwitchBreakGlass:
+			breakGlass.Inc()
 		}
 	}
 	if sw.SettledAt != nil && !settled {
 		switches.WithLabelValues(string(sw.Reason), "settle").Observe(sw.SettledAt.Sub(sw.IntendedAt.Time).Seconds())
 	}
+}
+
+// measureReviews counts what is overdue, also after a restart: only Releases that
+// have some are there.
+func measureReviews(rel *v1alpha1.Release) {
+	n := 0
+	for i := range rel.Status.Reviews {
+		if rel.Status.Reviews[i].Overdue {
+			n++
+		}
+	}
+	if n == 0 || rel.DeletionTimestamp != nil {
+		overdue.DeleteLabelValues(rel.Namespace, rel.Name)
+		return
+	}
+	overdue.WithLabelValues(rel.Namespace, rel.Name).Set(float64(n))
 }
 
 func hadVote(votes []v1alpha1.VoteStatus, v v1alpha1.VoteStatus) bool {
