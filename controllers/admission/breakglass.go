@@ -34,7 +34,7 @@ func (w *Webhook) signGlass(ctx context.Context, r *review, slot, value string) 
 	if err != nil {
 		return "", "", err
 	}
-	subject, doubt := w.subject(r)
+	subject, doubt := w.subject(r, policies)
 	groups := intersection(r.req.UserInfo.Groups, approval.GroupsNamed(policies))
 	if ok, why := approval.MayBreakGlass(policies, subject, r.user, groups); !ok {
 		if doubt != "" {

@@ -127,7 +127,7 @@ func TestBreakGlass(t *testing.T) {
 		"NotOnCall":      {reason: "sec/61: not everybody", by: person(qa, "oidc:qa"), change: cast, refused: "Ineligible", says: []string{"only members of " + onCallGroup}},
 		"NotAllowed":     {reason: "sec/61: not where a policy does not say so", policies: []client.Object{prod()}, change: cast, refused: "Ineligible", says: []string{"policy prod has no breakGlass"}},
 		"OneOfTwo":       {reason: "sec/61: every policy has to say so", policies: []client.Object{emergencyPolicy(), second()}, change: cast, refused: "Ineligible", says: []string{"policy second has no breakGlass"}},
-		"NoPolicy":       {reason: "sec/62: without a policy nobody may", policies: []client.Object{}, change: cast, refused: "Ineligible", says: []string{"no ApprovalPolicy covers"}},
+		"NoPolicy":       {reason: "sec/62: without a policy nobody may", policies: []client.Object{}, change: cast, refused: "Ineligible", says: []string{"no ApprovalPolicy with rules covers"}},
 		"Impersonated":   {reason: "sec/61: kubectl --as is nobody", by: with("", erin, onCallGroup), change: cast, refused: "Credential", says: []string{"break the glass with your own credentials"}},
 		"Certificate":    {reason: "sec/61: nor is a certificate", by: with("X509SHA256=ab", erin, onCallGroup), change: cast, refused: "Credential"},
 		"Bot":            {reason: "sec/61: nor a program", by: person(bot, onCallGroup), change: cast, refused: "Bot", says: []string{"cannot break the glass"}},

@@ -184,8 +184,8 @@ func TestEmergencyFromSpec(t *testing.T) {
 		policies []approval.Policy
 		trusted  []string
 	}{
-		{nil, nil}, {[]approval.Policy{p}, []string{argo, flux}}, {[]approval.Policy{p, other}, []string{argo}}, {[]approval.Policy{p, policy("c")}, nil},
-		{[]approval.Policy{p, policy(approval.AddedName)}, []string{argo, flux}}, {[]approval.Policy{with(p, func(p *approval.Policy) { p.Name = approval.AddedName })}, nil},
+		{nil, nil}, {[]approval.Policy{p}, []string{argo, flux}}, {[]approval.Policy{p, other}, []string{argo}}, {[]approval.Policy{p, policy("c", group("qa", 1, "qa"))}, nil},
+		{[]approval.Policy{p, {Name: "freeze", Hold: "x"}}, []string{argo, flux}}, {[]approval.Policy{p, policy(approval.AddedName)}, []string{argo, flux}}, {[]approval.Policy{with(p, func(p *approval.Policy) { p.Name = approval.AddedName })}, nil},
 	} {
 		t.Run("sec/51 trusted by all policies", func(t *testing.T) {
 			if got := approval.Trusted(tc.policies, []string{flux, argo, "system:serviceaccount:x:y"}); !slices.Equal(got, tc.trusted) {

@@ -26,8 +26,8 @@ func MayName(policies []Policy, user string) bool {
 	return isProgram(user) && slices.ContainsFunc(policies, func(p Policy) bool { return slices.Contains(p.TrustedDelegates, user) })
 }
 
-// Trusted are the programs whose word every policy takes: what they wrote is not
-// of an unknown author.
+// Trusted are the programs whose word every policy with seats takes: what they
+// wrote is not of an unknown author.
 func Trusted(policies []Policy, programs []string) (trusted []string) {
 	for _, program := range set(programs) {
 		asked, all := false, true

@@ -106,7 +106,12 @@ func TestBreakGlassHeldBack(t *testing.T) {
 		"authors that nobody knows": {after: func(w *world) { w.authors.Known = false }, reason: "AuthorsUnknown"},
 		"a pause":                   {after: func(w *world) { w.respec(func(s *v1alpha1.ReleaseSpec) { s.Paused = true }) }, reason: "BreakGlass", waiting: "spec.paused"},
 		"a gate that does not hold": {after: func(w *world) { w.frozen = "the policy release-votes is not enforced" }, reason: "GateFrozen", waiting: "the gate to be mended"},
-		"other content":             {after: func(w *world) { w.edit("v3") }},
+		"a hold":                    {after: func(w *world) { w.policies[0].Hold = "an audit" }, reason: "StopTheLine", says: "an audit"},
+		"a hold of another policy": {before: func(w *world) {
+			w.policies = append(w.policies, approval.Policy{Name: "stop", Hold: "an audit", BreakGlass: w.policies[0].BreakGlass, ValidFor: time.Hour})
+		}, reason: "StopTheLine", says: "kubectl delete approvalpolicy stop"},
+		"an image that is not pinned": {before: func(w *world) { w.policies[0].RequireImageDigests = true }},
+		"other content":               {after: func(w *world) { w.edit("v3") }},
 	} {
 		t.Run("sec/61 "+name, func(t *testing.T) {
 			w := serving(t, withChecks, onCall)
@@ -221,6 +226,31 @@ func TestReview(t *testing.T) {
 			w.run()
 			w.wants(v1alpha1.PhaseObserving)
 		},
+		"it stands in for a window that is closed, with all approvals there": func(t *testing.T) {
+			w := serving(t, onCall)
+			w.policies[0].Windows = approval.Windows{Exclude: []approval.Window{{Schedule: "0 0 * * *", Duration: 24 * time.Hour}}}
+			w.edit("v2")
+			w.run()
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic(blue)
+			w.wantsCondition(v1alpha1.ConditionApproved, metav1.ConditionFalse, v1alpha1.ReasonOutsideWindow)
+			w.breakGlass()
+			w.run()
+			w.wantsTraffic(green)
+			if sw := w.rel.Status.Switch; sw.Reason != v1alpha1.SwitchBreakGlass || len(sw.Approvers) != 1 {
+				t.Errorf("the record is %+v", sw)
+			}
+		},
+		"it stands in for a person more whom an unknown author demands": func(t *testing.T) {
+			w := serving(t, onCall)
+			w.authors.Names = []string{"system:serviceaccount:argocd:app"}
+			w.edit("v2")
+			w.run()
+			w.breakGlass()
+			w.run()
+			w.wantsTraffic(green)
+		},
 		"with every approval there it is an ordinary promotion": func(t *testing.T) {
 			w := serving(t, onCall)
 			w.edit("v2")
@@ -259,6 +289,60 @@ func TestReview(t *testing.T) {
 			w.run()
 			w.wantsTraffic(green)
 		},
+	})
+}
+
+// A program that said for whom it wrote is no unknown author, as long as every
+// policy trusts it and it never was silent.
+func TestDelegatesOfCandidates(t *testing.T) {
+	const argo = "system:serviceaccount:argocd:app"
+	promotes := func(w *world) bool {
+		w.edit("v2")
+		w.run()
+		w.approve("bob")
+		w.run()
+		return w.rel.Status.Active.Colour == green
+	}
+	for name, row := range map[string]struct {
+		trusted, said bool
+		want          bool
+	}{"trusted": {true, true, true}, "silent": {true, false, false}, "not trusted": {false, true, false}} {
+		t.Run("sec/51 "+name, func(t *testing.T) {
+			w := serving(t)
+			w.authors.Names = []string{"alice", argo}
+			if row.trusted {
+				w.policies[0].TrustedDelegates = []string{argo}
+			}
+			if row.said {
+				w.authors.Delegates = []string{argo}
+			}
+			if promotes(w) != row.want {
+				t.Errorf("one approval of two: %s", w.rel.Status.WaitingFor)
+			}
+		})
+	}
+	t.Run("sec/51 silent once, in content that was rolled back", func(t *testing.T) {
+		w := serving(t, withChecks, func(w *world) { w.policies[0].TrustedDelegates = []string{argo} })
+		w.authors.Names = []string{argo}
+		w.edit("v2")
+		w.run()
+		w.approve("bob")
+		w.approve("carol")
+		w.run()
+		w.wantsTraffic(green)
+		w.outcomes["live"] = v1alpha1.CheckFailed
+		w.run()
+		w.wantsTraffic(blue)
+		w.outcomes["live"] = v1alpha1.CheckPassed
+		w.authors.Names, w.authors.Delegates = []string{"alice", argo}, []string{argo}
+		w.edit("v3")
+		w.run()
+		w.approve("bob")
+		w.run()
+		w.wantsTraffic(blue)
+		if c := w.rel.Status.Candidate; len(c.Delegates) != 0 {
+			t.Errorf("the candidate is %+v", c)
+		}
 	})
 }
 

@@ -25,18 +25,18 @@ func (p *plan) sweep() {
 	if p.moving() != nil {
 		return
 	}
-	keys := p.spent(v1alpha1.ReceiptPrefix, voteSlots, approval.Contents(&p.st), v1alpha1.VotePrefix, v1alpha1.CommentPrefix)
+	keys := p.spentSlots(v1alpha1.ReceiptPrefix, voteSlots, approval.Contents(&p.st), v1alpha1.VotePrefix, v1alpha1.CommentPrefix)
 	emergencies := approval.Emergencies(&p.st)
-	keys = append(keys, p.spent(v1alpha1.GlassReceiptPrefix, emergencySlots, emergencies, v1alpha1.GlassPrefix)...)
-	keys = append(keys, p.spent(v1alpha1.ReviewReceiptPrefix, emergencySlots, emergencies, v1alpha1.ReviewPrefix)...)
+	keys = append(keys, p.spentSlots(v1alpha1.GlassReceiptPrefix, emergencySlots, emergencies, v1alpha1.GlassPrefix)...)
+	keys = append(keys, p.spentSlots(v1alpha1.ReviewReceiptPrefix, emergencySlots, emergencies, v1alpha1.ReviewPrefix)...)
 	if len(keys) > 0 {
 		p.do(Sweep{Annotations: keys})
 	}
 }
 
-// spent are the annotations of the slots of a kind that have no effect any more,
+// spentSlots are the annotations of the slots of a kind that have no effect any more,
 // if so many slots are taken.
-func (p *plan) spent(receipts string, limit int, contents []string, beside ...string) (keys []string) {
+func (p *plan) spentSlots(receipts string, limit int, contents []string, beside ...string) (keys []string) {
 	annotations := p.snap.Release.Annotations
 	taken := 0
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {

@@ -70,7 +70,7 @@ func scrape(t *testing.T, g prometheus.Gatherer) string {
 func value(t *testing.T, series string) float64 {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(transitions, switches, rollbacks, votes, conflicts)
+	registry.MustRegister(transitions, switches, rollbacks, breakGlass, overdue, votes, conflicts)
 	for line := range strings.Lines(scrape(t, registry)) {
 		if text, ok := strings.CutPrefix(strings.TrimSpace(line), series+" "); ok {
 			v, err := strconv.ParseFloat(text, 64)
@@ -183,4 +183,37 @@ func TestMetricsAreInOrder(t *testing.T) {
 	if ours < 4 {
 		t.Errorf("only %d series", ours)
 	}
+}
+
+func TestBreakGlassMetrics(t *testing.T) {
+	const used, late = "countersign_break_glass_total", `countersign_review_overdue{name="",namespace=""}`
+	before := value(t, used)
+	intended := v1alpha1.ReleaseStatus{Switch: &v1alpha1.SwitchStatus{Epoch: 2, Reason: v1alpha1.SwitchBreakGlass, IntendedAt: *at(0)}}
+	landed := *intended.DeepCopy()
+	landed.Switch.PatchedAt = at(time.Second)
+	landed.Reviews = []v1alpha1.PendingReview{{Epoch: 2}, {Epoch: 1}}
+	told(t, intended, landed)
+	told(t, landed, landed)
+	if got := value(t, used) - before; got != 1 {
+		t.Errorf("it was used %v times", got)
+	}
+	if value(t, late) != 0 {
+		t.Error("what waits is overdue")
+	}
+	landed.Reviews[0].Overdue, landed.Reviews[1].Overdue = true, true
+	told(t, landed, landed)
+	if got := value(t, late); got != 2 {
+		t.Errorf("%v are overdue", got)
+	}
+	told(t, landed, v1alpha1.ReleaseStatus{})
+	if strings.Contains(scrapeOverdue(t), "countersign_review_overdue{") {
+		t.Error("a Release that nothing is overdue of is still there")
+	}
+}
+
+func scrapeOverdue(t *testing.T) string {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(overdue)
+	return scrape(t, registry)
 }
