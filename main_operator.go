@@ -53,25 +53,31 @@ func (p *process) manager(certificates *admission.Certificates) (ctrl.Manager, e
 func (p *process) setUpOperator(ctx context.Context) error {
 	recorder := p.mgr.GetEventRecorder("countersign")
 	verifier := receipt.NewVerifier()
+	changed := make(chan event.GenericEvent, 1)
+	judgeAgain := func() {
+		select {
+		case changed <- event.GenericEvent{Object: &v1alpha1.ApprovalPolicy{}}:
+		default: // one that waits is enough
+		}
+	}
 	ring := &keys.Ring{
 		Client: p.direct, Namespace: p.options.namespace, Verifier: verifier, Now: time.Now,
-		Overlap: p.options.keyOverlap, Age: p.options.keyAge, Recorder: recorder,
+		Overlap: p.options.keyOverlap, Age: p.options.keyAge, Changed: judgeAgain, Recorder: recorder,
 	}
 	if err := ring.Load(ctx); err != nil {
 		// It goes on: a rollback needs no keys, and nothing is promoted without.
 		p.mgr.GetLogger().Error(err, "Could not load the keys of receipts")
 	}
-	changed := make(chan event.GenericEvent, 1)
-	tester, err := p.tester(ctx, ring, changed)
+	tester, err := p.tester(ctx, ring)
 	if err != nil {
 		return err
 	}
-	tester.Recorder = recorder
+	tester.Recorder, tester.Changed = recorder, judgeAgain
 	if err := errors.Join(telemetry.Register(), selftest.Register()); err != nil {
 		return err
 	}
 	err = controllers.Setup(ctx, p.mgr, controllers.Options{
-		Verifier: verifier, Gate: tester, GateChanged: changed, Unreleased: selftest.Namespace,
+		Verifier: verifier, Gate: tester, JudgeAgain: changed, Unreleased: selftest.Namespace,
 		Cluster: p.cluster, Workers: p.options.workers,
 		Teller: &telemetry.Teller{Recorder: recorder, Log: p.mgr.GetLogger().WithName("release")},
 	})
@@ -113,7 +119,7 @@ func (p *process) synced(ctx context.Context) (func(*http.Request) error, error)
 }
 
 // tester tests the gate as the probe, whom the operator may impersonate.
-func (p *process) tester(ctx context.Context, ring *keys.Ring, changed chan event.GenericEvent) (*selftest.Tester, error) {
+func (p *process) tester(ctx context.Context, ring *keys.Ring) (*selftest.Tester, error) {
 	manifests, err := selftest.ReadManifests(policy.Files, webhookmanifest.Configuration, p.options.operatorUser())
 	if err != nil {
 		return nil, err
@@ -128,12 +134,6 @@ func (p *process) tester(ctx context.Context, ring *keys.Ring, changed chan even
 		Operator: p.direct, Probe: probe, Configuration: p.mgr.GetClient(), Manifests: manifests,
 		Verifier: ring.Verifier, Keys: ring.Try,
 		Cluster: p.cluster, SystemNamespace: p.options.namespace, OperatorUser: p.options.operatorUser(),
-		Changed: func() {
-			select {
-			case changed <- event.GenericEvent{Object: &v1alpha1.ApprovalPolicy{}}:
-			default: // one that waits is enough
-			}
-		},
 	}
 	return t, p.watchConfiguration(ctx, t)
 }

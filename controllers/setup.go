@@ -38,8 +38,9 @@ type Options struct {
 	Verifier *receipt.Verifier
 	// Gate lets promotions through.
 	Gate Gate
-	// GateChanged gets something when the gate freezes or thaws. May be nil.
-	GateChanged <-chan event.GenericEvent
+	// JudgeAgain gets something when the gate freezes or thaws, or other keys are
+	// trusted. May be nil.
+	JudgeAgain <-chan event.GenericEvent
 	// Unreleased is the namespace of the self-test.
 	Unreleased string
 	// Cluster is the id of the cluster.
@@ -107,8 +108,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Watches(&v1alpha1.ApprovalPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(source.Channel(changed, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers})
-	if o.GateChanged != nil {
-		builder.WatchesRawSource(source.Channel(o.GateChanged, handler.EnqueueRequestsFromMapFunc(r.all)))
+	if o.JudgeAgain != nil {
+		builder.WatchesRawSource(source.Channel(o.JudgeAgain, handler.EnqueueRequestsFromMapFunc(r.all)))
 	}
 	return builder.Complete(r)
 }

@@ -27,7 +27,7 @@ const (
 	lookAgain = time.Minute
 	// retry is how soon they are looked at while something is wrong: the replica
 	// is not ready until then.
-	retry = 5 * time.Second
+	retry = time.Second
 	// attempts bounds how often a lost race is run again.
 	attempts = 10
 )

@@ -16,8 +16,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// look is how often the keys are read: a rotation is taken up that soon.
-const look = 5 * time.Second
+const (
+	// look is how often the keys are read: a rotation is taken up that soon.
+	look = 5 * time.Second
+	// retry is how soon they are read while something is wrong.
+	retry = time.Second
+)
 
 // Holder keeps a webhook's signer at the current key, and its verifier at those
 // that are trusted. It is a Runnable for the manager.
@@ -43,10 +47,12 @@ func (h *Holder) NeedLeaderElection() bool { return false }
 // Start keeps them until ctx is done. A failure is told by Check and tried again;
 // what was loaded before is used until then.
 func (h *Holder) Start(ctx context.Context) error {
-	every(ctx, look, func() {
-		if err := h.Refresh(ctx); err != nil && ctx.Err() == nil {
+	every(ctx, func() time.Duration {
+		err := h.Refresh(ctx)
+		if err != nil && ctx.Err() == nil {
 			log.FromContext(ctx).Error(err, "Could not take up the keys of receipts")
 		}
+		return pause(err)
 	})
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 
@@ -43,12 +44,16 @@ type Ring struct {
 	Overlap time.Duration
 	// Age at which the current key is replaced. Zero means never.
 	Age time.Duration
+	// Changed is called when other keys are trusted than before, so that the votes
+	// are judged again. May be nil.
+	Changed func()
 	// Recorder tells events on the ConfigMap. May be nil.
 	Recorder events.EventRecorder
 
-	mu    sync.Mutex
-	set   Set
-	fault error
+	mu       sync.Mutex
+	set      Set
+	receipts receipt.Keys
+	fault    error
 }
 
 // Load reads the keys, and makes the first when there are none. Replicas that
@@ -101,11 +106,17 @@ func (r *Ring) create(ctx context.Context, set Set) error {
 	return nil
 }
 
+// use trusts the keys of a set as they are at this time.
 func (r *Ring) use(set Set) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.set = set
-	r.Verifier.Use(set.Receipts(r.Now()))
+	receipts := set.Receipts(r.Now())
+	changed := !reflect.DeepEqual(receipts, r.receipts)
+	r.set, r.receipts = set, receipts
+	r.Verifier.Use(receipts)
+	r.mu.Unlock()
+	if changed && r.Changed != nil {
+		r.Changed()
+	}
 }
 
 // Start reads what the former leader left, and tends the keys until ctx is done.
@@ -113,7 +124,7 @@ func (r *Ring) use(set Set) {
 // needs none.
 func (r *Ring) Start(ctx context.Context) error {
 	led := false
-	every(ctx, look, func() {
+	every(ctx, func() time.Duration {
 		var err error
 		if led {
 			err = r.tend(ctx)
@@ -121,7 +132,7 @@ func (r *Ring) Start(ctx context.Context) error {
 			led = true
 		}
 		if ctx.Err() != nil {
-			return
+			return look
 		}
 		if err != nil {
 			log.FromContext(ctx).Error(err, "Could not tend the keys of receipts")
@@ -129,6 +140,7 @@ func (r *Ring) Start(ctx context.Context) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.fault = err
+		return pause(err)
 	})
 	return nil
 }

@@ -41,16 +41,22 @@ func proves(ctx context.Context, private ed25519.PrivateKey, public ...ed25519.P
 	return err
 }
 
-// every calls f at once and then again and again, until ctx is done.
-func every(ctx context.Context, pause time.Duration, f func()) {
-	ticker := time.NewTicker(pause)
-	defer ticker.Stop()
+// every calls f at once and then again, as often as it says, until ctx is done.
+func every(ctx context.Context, f func() (pause time.Duration)) {
 	for {
-		f()
+		timer := time.NewTimer(f())
 		select {
 		case <-ctx.Done():
+			timer.Stop()
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		}
 	}
+}
+
+func pause(err error) time.Duration {
+	if err != nil {
+		return retry
+	}
+	return look
 }

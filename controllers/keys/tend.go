@@ -79,7 +79,7 @@ func (r *Ring) tidy(ctx context.Context, set Set, configMap *corev1.ConfigMap) e
 	if err != nil {
 		return err
 	}
-	r.use(set) // as it is at this time
+	r.use(set)
 	if r.Now().Sub(current.CreatedAt) < tookUp {
 		return nil
 	}
