@@ -134,6 +134,9 @@ func (r *Reconciler) tryGate(ctx context.Context, d rollout.Decision) (frozen fu
 	if !d.Promotes() {
 		return func() error { return nil }
 	}
+	if r.Gate == nil {
+		return func() error { return errFrozen }
+	}
 	result := make(chan error, 1)
 	go func() { result <- r.Gate.Try(ctx) }()
 	return func() error {

@@ -98,7 +98,7 @@ func (s *sim) startOperator() *operator {
 	o.reconciler = &controllers.Reconciler{
 		Client: &modelClient{actor: o.name, server: s.server, cache: o.cache, faults: o},
 		Live:   &modelClient{actor: o.name, server: s.server, faults: o},
-		Checks: o.runner, Gate: intactGate{}, Verifier: verifier, Cluster: clusterID, Now: s.now, Teller: o,
+		Checks: o.runner, Gate: s.gate, Verifier: verifier, Cluster: clusterID, Now: s.now, Teller: o,
 	}
 	s.operators = append(s.operators, o)
 	s.logf("%s starts%s", o.name, map[bool]string{true: " without a key"}[o.keyless])

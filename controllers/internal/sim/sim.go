@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/countersign/countersign/controllers"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -34,6 +35,8 @@ type sim struct {
 	outage bool
 
 	server *apiServer
+	// gate is what the operators take for the self-test.
+	gate controllers.Gate
 	webhook
 	operators []*operator
 	// against names the operator that a plot waits for, and plotted counts what
@@ -77,7 +80,7 @@ func newSim(seed uint64) *sim {
 	s := &sim{
 		seed: seed, rng: rand.New(rand.NewPCG(seed, 0x636f756e746572)),
 		clock: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
-		pods:  map[string]*podFacts{}, sickAt: map[string]time.Time{}, seen: newCoverage(),
+		pods:  map[string]*podFacts{}, sickAt: map[string]time.Time{}, seen: newCoverage(), gate: intactGate{},
 	}
 	s.weather = newWeather(s.rng)
 	s.server = newAPIServer(s.now, func() int { return s.steps })
