@@ -20,6 +20,7 @@ import (
 // resource [names]". Whoever adds one has to say so here.
 var rights = map[string][]string{
 	"countersign-webhook": {
+		"cluster: create authorization.k8s.io/subjectaccessreviews",
 		"cluster: get,list,watch countersign.dev/approvalpolicies",
 		"cluster: get admissionregistration.k8s.io/mutatingwebhookconfigurations [countersign]",
 		"cluster: get /namespaces [kube-system]",
@@ -37,6 +38,7 @@ var rights = map[string][]string{
 		"countersign-probe: patch countersign.dev/releases/status",
 	},
 	"countersign-operator": {
+		"cluster: create authorization.k8s.io/subjectaccessreviews",
 		"cluster: create,delete,get,list,patch,watch /services",
 		"cluster: create,delete,get,list,patch,watch apps/deployments",
 		"cluster: create,patch events.k8s.io/events",
