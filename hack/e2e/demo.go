@@ -21,16 +21,18 @@ const demoCluster = "demo"
 
 func demoCommand(use, short string, tell func(context.Context, *local.Cluster) error) *cobra.Command {
 	var keep bool
+	var name string
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if local.BestForm() != local.Real {
 				fmt.Fprintln(os.Stderr, notReal)
-				return onFakeNodes(cmd.Context(), demoCluster, tell)
+				return onFakeNodes(cmd.Context(), name, tell)
 			}
-			return onCluster(cmd.Context(), demoCluster, keep, tell)
+			return onCluster(cmd.Context(), name, keep, tell)
 		},
 	}
+	cmd.Flags().StringVar(&name, "name", demoCluster, "name of the cluster; one that runs by that name is removed first")
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave the cluster running at the end")
 	return cmd
 }
