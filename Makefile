@@ -47,6 +47,11 @@ test-e2e: ## The operator on a real cluster: kubelet, containers, kube-proxy (ro
 sim: ## Run the simulation with SEEDS seeds (default 2000) and print what it found.
 	$(GO) test ./controllers/internal/sim -run TestSeeds -count=1 -timeout=60m -v -args -seeds=$(SEEDS)
 
+.PHONY: test-security
+test-security: ## Try every known attack, and say for each how it fails.
+	cd hack/celcost && $(GO) test -count=1 ./...
+	$(GO) run ./hack/security
+
 .PHONY: mutants
 mutants: ## Remove each guard in turn and see that a test notices.
 	$(GO) run ./hack/mutants
@@ -62,9 +67,10 @@ build: ## Build the operator into bin/.
 	$(GO) build -trimpath -o bin/countersign .
 
 .PHONY: generate
-generate: ## Regenerate deep copies and CustomResourceDefinitions from api/.
+generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, and docs/security.md.
 	$(GO) tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(GO) tool controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd/bases
+	$(GO) run ./hack/security -docs docs/security.md
 
 .PHONY: verify
 verify: ## Fail if generated files, formatting or go.mod are not what they should be.

@@ -19,6 +19,7 @@ step "verify" hack/verify.sh
 # Built first, because it takes long the first time and tests have a time limit.
 step "programs of the cluster" go run ./hack/cluster build
 step "unit" go test -short ./...
+step "cost of policies" go -C hack/celcost test -count=1 ./...
 step "simulation" go test -count=1 -timeout=30m ./controllers/internal/sim/
 step "real API server" go test -count=1 -timeout=30m ./hack/e2e/apiserver/ ./hack/cluster/local/
 if [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ]; then

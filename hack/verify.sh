@@ -21,3 +21,6 @@ go tool controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... outpu
 diff -ru config/crd/bases "$aside/crd" || { echo 'config/crd is not what api/ gives; run: make generate'; exit 1; }
 go tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/... output:object:dir="$aside/api"
 diff -u api/v1alpha1/zz_generated.deepcopy.go "$aside/api/zz_generated.deepcopy.go" || { echo 'deep copies are not what api/ gives; run: make generate'; exit 1; }
+
+go run ./hack/security -docs "$aside/security.md"
+diff -u docs/security.md "$aside/security.md" || { echo 'docs/security.md is not what hack/security and the tests give; run: make generate'; exit 1; }

@@ -67,9 +67,11 @@ func TestGolden(t *testing.T) {
 		"revision":      {must(t)(digest.Revision(shop().Spec)), "5eae200d61d84eb3"},
 		"template hash": {must(t)(digest.TemplateHash(shop().Template)), "sha256:3ed527da9ffdbaff0cabd6435cb70372384031e467b807af2635c509cc15db89"},
 	} {
-		if tc.got != tc.want {
-			t.Errorf("%s: got %s, want %s", what, tc.got, tc.want)
-		}
+		t.Run("sec/38 "+what, func(t *testing.T) {
+			if tc.got != tc.want {
+				t.Errorf("got %s, want %s", tc.got, tc.want)
+			}
+		})
 	}
 }
 

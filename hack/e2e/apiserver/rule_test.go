@@ -22,7 +22,7 @@ type rule struct {
 	// says is a piece of the refusal, by which the expression is found as well.
 	says              string
 	refused, admitted []attempt
-	// row is the attack that it refuses, such as sec/12; it is in the tests' names.
+	// row is the attack that it refuses, as sec/NN; it is in the names of the tests.
 	row string
 	// doubled is true when other expressions refuse the same, with a worse message.
 	doubled bool

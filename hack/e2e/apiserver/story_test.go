@@ -40,8 +40,12 @@ func (s *shop) forbiddenVotes(t *testing.T, digest string) {
 	refused(t, "somebody whom no rule names approves", s.vote(t, "mallory", "mallory", digest), email("mallory"))
 	refused(t, "mallory as alice", s.vote(t, "mallory as alice", "alice", digest), "--as")
 	refused(t, "a client certificate", s.vote(t, "admin", "admin", digest), "client certificates")
-	refused(t, "a ServiceAccount", s.vote(t, "bot", "bot", digest), "not a person")
-	refused(t, "another digest", s.vote(t, "alice", "alice", digestTwo), digest, "--overwrite approvals.countersign.dev/alice="+digest)
+	t.Run("sec/50 sec/48 a tool as its ServiceAccount", func(t *testing.T) {
+		refused(t, "a ServiceAccount", s.vote(t, "bot", "bot", digest), "not a person")
+	})
+	t.Run("sec/65 one digest for every Release", func(t *testing.T) {
+		refused(t, "another digest", s.vote(t, "alice", "alice", digestTwo), digest, "--overwrite approvals.countersign.dev/alice="+digest)
+	})
 	refused(t, "a receipt made up", s.annotate(t, "alice", v1alpha1.ReceiptPrefix+"alice", "v1 "+email("alice")+" "+digest+" x"), "receipts are written by admission only")
 	if err := s.annotate(t, "dev", v1alpha1.AuthorsAnnotation, `["alice@example.com"]`); err != nil {
 		t.Logf("authors rewritten: %v", err)
@@ -84,7 +88,9 @@ func (s *shop) votesOnChange(t *testing.T, before string) (after string) {
 	if got := rel.Annotations[v1alpha1.AuthorsAnnotation]; got != `["dana@example.com","dev@example.com"]` {
 		t.Errorf("authors are %s, want dana and dev", got)
 	}
-	refused(t, "a vote on what was there before", s.vote(t, "bob", "bob", before), after)
+	t.Run("sec/30 content that changes under a vote", func(t *testing.T) {
+		refused(t, "a vote on what was there before", s.vote(t, "bob", "bob", before), after)
+	})
 	refused(t, "the second author approves", s.vote(t, "dana", "dana", after), "changed the content and cannot approve it")
 	return after
 }
