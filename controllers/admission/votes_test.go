@@ -54,7 +54,7 @@ func TestCastVotes(t *testing.T) {
 			refused: "NoCandidate", says: []string{"kubectl get release shop -n shop -o wide"}},
 		"NoDigest": {reason: "nothing is on offer", was: stored(t, func(rel *v1alpha1.Release) { rel.Status.Candidate.Digest = "" }), change: set(vote+"bob", candidate),
 			refused: "NoCandidate"},
-		"StaleGeneration": {reason: "the candidate is of an earlier spec", was: stored(t, stale), change: set(vote+"bob", candidate), refused: "NoCandidate"},
+		"StaleGeneration": {reason: "sec/30: the candidate is of an earlier spec", was: stored(t, stale), change: set(vote+"bob", candidate), refused: "NoCandidate"},
 	})
 }
 
@@ -65,6 +65,7 @@ func TestVoters(t *testing.T) {
 	cases(t, map[string]write{
 		"ServiceAccount": {reason: "sec/34: a program", by: person(bot, "oidc:qa"), change: cast, refused: "Bot",
 			says: []string{bot + " is not a person", "kubectl annotate release shop -n shop --overwrite approvals.countersign.dev/my-name=" + candidate}},
+		"Button":       {reason: "sec/50: a button in a tool votes as the tool", by: person("system:serviceaccount:argocd:argocd-server", "oidc:qa"), change: cast, refused: "Bot"},
 		"Operator":     {reason: "the operator itself", by: person(operator, "oidc:qa"), change: cast, refused: "Bot"},
 		"SystemAdmin":  {reason: "an account of the API server", by: person("system:admin", "oidc:qa"), change: cast, refused: "Bot"},
 		"Impersonated": {reason: "sec/55: kubectl --as shows no credential", by: with("", qa, "oidc:qa"), change: cast, refused: "Credential", says: []string{"kubectl --as"}},

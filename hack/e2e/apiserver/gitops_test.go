@@ -17,7 +17,7 @@ import (
 // TestGitOps: a sync neither fails nor loses votes, however the tool writes.
 func TestGitOps(t *testing.T) {
 	for _, manager := range []string{"argocd-controller", "kustomize-controller"} {
-		t.Run(manager, func(t *testing.T) {
+		t.Run("sec/24 "+manager, func(t *testing.T) {
 			s := openShop(t)
 			s.people["dev"] = s.people["bot"] // all content comes from the bot
 			s.oneMore(t)

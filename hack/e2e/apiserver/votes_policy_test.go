@@ -104,13 +104,15 @@ func promoted(digest string) func(*unstructured.Unstructured) {
 // votesStage has Release shop, on which alice has voted with a comment; calm,
 // of which all is promoted; fresh, without a candidate; crowded, whose slots are
 // all taken; open, which no ApprovalPolicy covers; later, whose votes are on what
-// was there before; and named, where a program has named alice.
+// was there before; moved, whose candidate is another by now; and named, where a
+// program has named alice.
 func votesStage(t *testing.T) *stage {
 	s := newStage(t)
 	author := email("dev")
 	for name, status := range map[string]func(*unstructured.Unstructured){
 		"shop": candidate(digestOne), "crowded": candidate(digestOne), "calm": promoted(digestOne), "fresh": nil,
 		"open": all(candidate(digestOne), set("status.conditions", []any{approvedIs("NoPolicy")})), "later": candidate(digestOne), "named": candidate(digestOne),
+		"moved": candidate(digestTwo),
 	} {
 		o := object(t, releaseText(name))
 		stamp(author)(o)
@@ -214,6 +216,10 @@ func castingRules() []rule {
 	}, {
 		says: " is not a person and cannot vote on Release ", row: "sec/34",
 		refused: []attempt{
+			{what: "a tool votes for whoever clicks", row: "sec/50", who: "robot", on: "releases/shop", change: func(o *unstructured.Unstructured) {
+				cast("alice2", "system:serviceaccount:"+o.GetNamespace()+":robot", digestOne)(o)
+			}},
+			{what: "a sync brings a vote from Git", row: "sec/48", who: "robot", on: "releases/shop", change: vote("git", digestOne)},
 			{what: "a ServiceAccount votes", who: "robot", on: "releases/shop", change: func(o *unstructured.Unstructured) {
 				user := "system:serviceaccount:" + o.GetNamespace() + ":robot"
 				cast("robot", user, digestOne)(o)
@@ -252,6 +258,8 @@ func castingRules() []rule {
 		says: "the vote is not on the current candidate of Release ", row: "sec/04",
 		refused: []attempt{
 			{what: "another digest", who: "bob", on: "releases/shop", change: cast("bob", bob, digestTwo)},
+			{what: "the vote for one Release on another", row: "sec/65", who: "mallory", on: "releases/later", change: cast("mallory", email("mallory"), digestOne)},
+			{what: "a vote on what was there a moment ago", row: "sec/30", who: "mallory", on: "releases/moved", change: cast("mallory", email("mallory"), digestOne)},
 			{what: "a rejection of another digest", who: "bob", on: "releases/shop", change: cast("bob", bob, "reject:"+digestTwo)},
 			{what: "no digest", who: "bob", on: "releases/shop", change: cast("bob", bob, "yes")},
 		},

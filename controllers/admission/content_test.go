@@ -1,0 +1,52 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// What the admission policies call content is what this package does: every field
+// of the spec but replicas and paused. A field that is added has to be added there.
+func TestPoliciesKnowAllContent(t *testing.T) {
+	raw, err := os.ReadFile("../../config/crd/bases/countersign.dev_releases.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var crd apiextensionsv1.CustomResourceDefinition
+	if err := yaml.Unmarshal(raw, &crd); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, field := range slices.Sorted(maps.Keys(crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties)) {
+		if field != "replicas" && field != "paused" {
+			want = append(want, field)
+		}
+	}
+	policy, err := os.ReadFile("../../config/policy/release-votes.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(policy), "- name: contentChanged")
+	list, _, _ = strings.Cut(list, "- name: ")
+	var got []string
+	for _, m := range regexp.MustCompile(`\|\| object\.spec\.\?(\w+) != oldObject\.spec\.\?(\w+)`).FindAllStringSubmatch(list, -1) {
+		if m[1] != m[2] {
+			t.Errorf("%s is compared with %s", m[1], m[2])
+		}
+		got = append(got, m[1])
+	}
+	slices.Sort(got)
+	if len(want) < 9 || !slices.Equal(got, want) {
+		t.Errorf("config/policy/release-votes.yaml takes %v for content, the spec has %v", got, want)
+	}
+}
