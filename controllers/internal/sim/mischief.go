@@ -4,7 +4,9 @@
 package sim
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"maps"
 
 	"github.com/countersign/countersign/api/v1alpha1"
@@ -52,7 +54,8 @@ func (s *sim) mischief() {
 	}
 }
 
-// forged is a receipt with a signature of mallory's own.
+// forged is a receipt with a signature of mallory's own that names the key of
+// the webhook.
 func (s *sim) forged(rel *v1alpha1.Release, as user, slot, value string) string {
 	if value == "" {
 		value = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
@@ -62,7 +65,11 @@ func (s *sim) forged(rel *v1alpha1.Release, as user, slot, value string) string 
 		Digest: value, Decision: receipt.Approve, User: as.name, Groups: as.groups, At: s.clock, Nonce: "n",
 	})
 	s.must(err)
-	return receipt.FormatVote(as.name, value, envelope)
+	raw, err := base64.RawURLEncoding.DecodeString(envelope)
+	s.must(err)
+	mine, theirs := receipt.KeyID(receipt.NewSigner(keyFrom("m")).Public()), receipt.KeyID(s.signer.Public())
+	raw = bytes.ReplaceAll(raw, []byte(mine), []byte(theirs))
+	return receipt.FormatVote(as.name, value, base64.RawURLEncoding.EncodeToString(raw))
 }
 
 // intrude writes behind everybody's back, past admission and guards.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +54,9 @@ type run struct {
 	stop  func()
 	yield func(struct{}) bool
 	// knew is up to which version the cache knew of each kind when it began.
-	knew     [kindCount]int64
+	knew [kindCount]int64
+	// votes as they stood when it began.
+	votes    map[string]ballot
 	finished bool
 	result   reconcile.Result
 	err      error
@@ -163,7 +166,7 @@ func (o *operator) begin() bool {
 		return false
 	}
 	o.policies, o.readPolicies = nil, false
-	r := &run{knew: o.cache.versions()}
+	r := &run{knew: o.cache.versions(), votes: maps.Clone(o.sim.oracle.votes)}
 	r.next, r.stop = iter.Pull(func(yield func(struct{}) bool) {
 		defer func() {
 			if p := recover(); p != nil {
