@@ -73,11 +73,12 @@ func TestTightens(t *testing.T) {
 func TestTightensNotWhatNeverWas(t *testing.T) {
 	known := approval.Subject{Digest: candidate, Authors: []string{"dev"}, AuthorsKnown: true}
 	for name, tc := range map[string]struct{ was, now approval.Policy }{
-		"Broken":  {policy("prod", users("qa", 0, "bob")), policy("prod", users("qa", 1, "bob"))},
-		"NoRules": {policy("prod"), policy("prod", users("qa", 1, "bob"))},
-		"Persons": {with(policy("prod", group("qa", 1, "qa")), distinct(2)), with(policy("prod", group("qa", 1, "qa"), group("ops", 1, "ops")), distinct(9))},
-		"Refuse":  {with(policy("prod", group("qa", 1, "qa")), func(p *approval.Policy) { p.RefuseUnknownAuthor = true }), policy("prod", group("qa", 1, "qa"))},
-		"Digests": {with(policy("prod", group("qa", 1, "qa")), func(p *approval.Policy) { p.RequireImageDigests = true }), policy("prod", group("qa", 1, "qa"))},
+		"Broken":   {policy("prod", users("qa", 0, "bob")), policy("prod", users("qa", 1, "bob"))},
+		"NoRules":  {policy("prod"), policy("prod", users("qa", 1, "bob"))},
+		"Persons":  {with(policy("prod", group("qa", 1, "qa")), distinct(2)), with(policy("prod", group("qa", 1, "qa"), group("ops", 1, "ops")), distinct(9))},
+		"Refuse":   {with(policy("prod", group("qa", 1, "qa")), func(p *approval.Policy) { p.RefuseUnknownAuthor = true }), policy("prod", group("qa", 1, "qa"))},
+		"Delegate": {policy("prod", group("qa", 1, "qa")), with(policy("prod", group("qa", 1, "qa")), func(p *approval.Policy) { p.TrustedDelegates = []string{bot} })},
+		"Digests":  {with(policy("prod", group("qa", 1, "qa")), func(p *approval.Policy) { p.RequireImageDigests = true }), policy("prod", group("qa", 1, "qa"))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if approval.Tightens([]approval.Policy{tc.was}, []approval.Policy{tc.now}, known) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/approval"
+	"github.com/countersign/countersign/controllers/rollout"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -382,6 +383,38 @@ func TestImages(t *testing.T) {
 			w.colours[green].runs = nil
 			w.run()
 			w.wantsTraffic(green)
+		},
+		"sec/10 of every Pod that is counted, and of no other": func(t *testing.T) {
+			w := serving(t)
+			w.edit(pinned)
+			w.lag = true
+			w.run()
+			w.approve("bob")
+			w.run()
+			w.lag = false
+			promotes := func(change func(*rollout.Workload)) bool {
+				s := w.snapshot()
+				change(&s.Green)
+				sw := rollout.Decide(s).Status.Switch
+				return sw.Epoch == 2
+			}
+			other := rollout.Pod{Name: "x", Images: map[string]string{"app": "other"}}
+			leaving := other
+			leaving.Ready, leaving.Terminating = true, true
+			for name, tc := range map[string]struct {
+				change func(*rollout.Workload)
+				want   bool
+			}{
+				"all":             {func(*rollout.Workload) {}, true},
+				"none is known":   {func(g *rollout.Workload) { g.Pods = nil }, false},
+				"one is not":      {func(g *rollout.Workload) { g.Pods = g.Pods[1:] }, false},
+				"one more starts": {func(g *rollout.Workload) { g.Pods = append(g.Pods, other) }, true},
+				"one more ends":   {func(g *rollout.Workload) { g.Pods = append(g.Pods, leaving) }, true},
+			} {
+				if got := promotes(tc.change); got != tc.want {
+					t.Errorf("%s: it is promoted: %v", name, got)
+				}
+			}
 		},
 		"sec/10 what runs has to be known": func(t *testing.T) {
 			w := serving(t)
