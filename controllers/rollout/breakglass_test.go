@@ -90,13 +90,16 @@ func TestBreakGlassHeldBack(t *testing.T) {
 		"a second policy does not": {before: func(w *world) {
 			w.policies = append(w.policies, approval.Policy{Name: "two", ValidFor: time.Hour, Rules: w.policies[0].Rules})
 		}, reason: "AwaitingApproval", says: "policy two has no breakGlass"},
-		"not on call":               {glass: func(g *approval.Glass) { g.Groups = nil }, reason: "AwaitingApproval", says: "lets only members of sre"},
-		"the author":                {glass: func(g *approval.Glass) { g.User = "dev" }, reason: "AwaitingApproval", says: "dev changed the content and cannot break the glass"},
-		"unsigned":                  {glass: func(g *approval.Glass) { g.Invalid = "it has no receipt" }, reason: "AwaitingApproval", says: "it has no receipt"},
-		"another digest":            {glass: func(g *approval.Glass) { g.Digest = "sha256:other" }, reason: "AwaitingApproval"},
-		"expired":                   {glass: func(g *approval.Glass) { g.At = g.At.Add(-time.Hour) }, reason: "AwaitingApproval", says: "it has expired"},
-		"taken back":                {after: func(w *world) { w.glasses = nil }, reason: "AwaitingApproval"},
-		"a veto":                    {after: func(w *world) { w.reject("carol") }, reason: "Rejected", waiting: "the veto of carol"},
+		"not on call":    {glass: func(g *approval.Glass) { g.Groups = nil }, reason: "AwaitingApproval", says: "lets only members of sre"},
+		"the author":     {glass: func(g *approval.Glass) { g.User = "dev" }, reason: "AwaitingApproval", says: "dev changed the content and cannot break the glass"},
+		"unsigned":       {glass: func(g *approval.Glass) { g.Invalid = "it has no receipt" }, reason: "AwaitingApproval", says: "it has no receipt"},
+		"another digest": {glass: func(g *approval.Glass) { g.Digest = "sha256:other" }, reason: "AwaitingApproval"},
+		"expired":        {glass: func(g *approval.Glass) { g.At = g.At.Add(-time.Hour) }, reason: "AwaitingApproval", says: "it has expired"},
+		"taken back":     {after: func(w *world) { w.glasses = nil }, reason: "AwaitingApproval"},
+		"a veto":         {after: func(w *world) { w.reject("carol") }, reason: "Rejected", waiting: "the veto of carol"},
+		"a freeze that does not let anybody": {before: func(w *world) {
+			w.policies = append(w.policies, approval.Policy{Name: "freeze", ValidFor: time.Hour, Windows: approval.Windows{Exclude: []approval.Window{{Schedule: "0 0 * * *", Duration: 24 * time.Hour}}}})
+		}, reason: "AwaitingApproval", says: "policy freeze has no breakGlass"},
 		"an author's veto":          {after: func(w *world) { w.reject("dev") }, reason: "Rejected"},
 		"failed checks":             {before: func(w *world) { w.outcomes["smoke"] = v1alpha1.CheckFailed }, waiting: "CheckFailed"},
 		"checks that run":           {before: func(w *world) { w.outcomes["smoke"] = v1alpha1.CheckRunning }, reason: "BreakGlass", waiting: "the checks before the switch"},

@@ -262,6 +262,20 @@ func TestWindowsAtTheSwitch(t *testing.T) {
 			w.settle()
 			w.wantsTraffic(green)
 		},
+		"sec/61 break-glass does not wait for a window": func(t *testing.T) {
+			w := serving(t, onCall, func(w *world) {
+				w.policies[0].Windows = approval.Windows{Exclude: []approval.Window{{Schedule: "0 13 * * *", Duration: time.Hour}}}
+			})
+			w.edit("v2")
+			w.pass(time.Hour)
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic(blue)
+			w.wantsCondition(v1alpha1.ConditionApproved, metav1.ConditionFalse, v1alpha1.ReasonOutsideWindow)
+			w.breakGlass()
+			w.run()
+			w.wantsTraffic(green)
+		},
 		"a rollback does not wait for a window": func(t *testing.T) {
 			w := secondObserved(t)
 			w.policy(func(p *approval.Policy) {
