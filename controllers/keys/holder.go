@@ -52,7 +52,7 @@ func (h *Holder) Start(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			log.FromContext(ctx).Error(err, "Could not take up the keys of receipts")
 		}
-		return pause(err)
+		return pause(err, look)
 	})
 	return nil
 }

@@ -25,6 +25,10 @@ import (
 // one is deleted. What they signed with it stays trusted.
 const tookUp = time.Minute
 
+// tendEvery is how often the operator looks after the keys: it is done that soon
+// what an annotation asks for.
+const tendEvery = 15 * time.Second
+
 // attempts bounds how often a lost race is run again.
 const attempts = 10
 
@@ -54,6 +58,8 @@ type Ring struct {
 	set      Set
 	receipts receipt.Keys
 	fault    error
+	// cleared is the id of the key beside which the other slot is known to be empty.
+	cleared string
 }
 
 // Load reads the keys, and makes the first when there are none. Replicas that
@@ -132,7 +138,7 @@ func (r *Ring) Start(ctx context.Context) error {
 			led = true
 		}
 		if ctx.Err() != nil {
-			return look
+			return tendEvery
 		}
 		if err != nil {
 			log.FromContext(ctx).Error(err, "Could not tend the keys of receipts")
@@ -140,7 +146,7 @@ func (r *Ring) Start(ctx context.Context) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.fault = err
-		return pause(err)
+		return pause(err, tendEvery)
 	})
 	return nil
 }

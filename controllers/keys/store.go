@@ -54,9 +54,10 @@ func every(ctx context.Context, f func() (pause time.Duration)) {
 	}
 }
 
-func pause(err error) time.Duration {
+// pause is shorter while something is wrong.
+func pause(err error, otherwise time.Duration) time.Duration {
 	if err != nil {
 		return retry
 	}
-	return look
+	return otherwise
 }

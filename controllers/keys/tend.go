@@ -80,13 +80,14 @@ func (r *Ring) tidy(ctx context.Context, set Set, configMap *corev1.ConfigMap) e
 		return err
 	}
 	r.use(set)
-	if r.Now().Sub(current.CreatedAt) < tookUp {
+	if r.cleared == current.ID || r.Now().Sub(current.CreatedAt) < tookUp {
 		return nil
 	}
-	if _, err := readPrivate(ctx, r.Client, r.Namespace, other(current.Slot)); errors.Is(err, errNoKey) {
-		return nil
+	if err := deletePrivate(ctx, r.Client, r.Namespace, other(current.Slot)); err != nil {
+		return err
 	}
-	return deletePrivate(ctx, r.Client, r.Namespace, other(current.Slot))
+	r.cleared = current.ID
+	return nil
 }
 
 // rotate makes a key, in the slot that is not in use, and trusts it before
