@@ -290,3 +290,42 @@ func TestUseURL(t *testing.T) {
 		t.Errorf("got %s", *got.URL)
 	}
 }
+
+// The webhook's account only reads: it is ready when the operator has done the
+// rest, and writes nothing.
+func TestReadOnly(t *testing.T) {
+	now, wrote := noon(), false
+	operator := cluster(t, interceptor.Funcs{}, configuration("a"))
+	reader := interceptor.NewClient(operator.(client.WithWatch), interceptor.Funcs{
+		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
+			wrote = true
+			return nil
+		},
+		Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+			wrote = true
+			return nil
+		},
+	})
+	o := options(&now)
+	o.ReadOnly = true
+	certs, err := EnsureCertificates(t.Context(), reader, o)
+	if err != nil {
+		t.Fatalf("without the operator it does not wait: %v", err)
+	}
+	if _, err := certs.GetCertificate(nil); err == nil || certs.Check(nil) == nil {
+		t.Error("it is ready without a certificate")
+	}
+	ensured(t, operator, &now)
+	if err := certs.refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	trustedByCluster(t, operator, certs, now)
+	c := get(t, operator, client.ObjectKey{Name: "countersign"}, configuration())
+	c.Webhooks[0].ClientConfig.CABundle = []byte("x")
+	if err := operator.Update(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if err := certs.refresh(t.Context()); err == nil || wrote {
+		t.Errorf("got %v, wrote %t, while the API server does not trust it", err, wrote)
+	}
+}

@@ -55,8 +55,15 @@ func newWorld(t *testing.T) *world {
 		Create: func(_ context.Context, _ client.WithWatch, o client.Object, _ ...client.CreateOption) error {
 			return w.guard(o, "")
 		},
-		Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
-			return w.guard(o, "main")
+		Patch: func(_ context.Context, _ client.WithWatch, o client.Object, p client.Patch, _ ...client.PatchOption) error {
+			data, err := p.Data(o)
+			if err != nil {
+				return err
+			}
+			if strings.Contains(string(data), "finalizers") {
+				return w.guard(o, "finalizers")
+			}
+			return w.guard(o, "annotations")
 		},
 		SubResourcePatch: func(_ context.Context, _ client.Client, _ string, o client.Object, _ client.Patch, _ ...client.SubResourcePatchOption) error {
 			return w.guard(o, "sub")
@@ -105,7 +112,7 @@ func (w *world) guard(o client.Object, how string) error {
 func policyOf(o client.Object, how string) string {
 	switch x := o.(type) {
 	case *v1alpha1.Release:
-		return map[string]string{"": votesPolicy, "main": "release-finalizer.countersign.dev", "sub": "release-status.countersign.dev"}[how]
+		return map[string]string{"": votesPolicy, "finalizers": "release-finalizer.countersign.dev", "annotations": "release-breakglass.countersign.dev", "sub": "release-status.countersign.dev"}[how]
 	case *appsv1.Deployment:
 		return map[string]string{"": "workload-guard.countersign.dev", "sub": "scale-guard.countersign.dev"}[how]
 	case *corev1.Service:
