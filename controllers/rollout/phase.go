@@ -105,7 +105,7 @@ func (p *plan) missing() string {
 	case p.verdict.Outcome == approval.Blocked:
 		return p.verdict.Reason
 	case !p.votesHelp() || p.verdict.Reason == v1alpha1.ReasonStopTheLine:
-		return p.verdict.Message
+		return clause(p.verdict.Message)
 	}
 	seats := make([]string, 0, len(p.verdict.Missing))
 	for _, m := range p.verdict.Missing {
@@ -113,7 +113,7 @@ func (p *plan) missing() string {
 		seats = append(seats, fmt.Sprintf("%d of %s (%s)", m.Count, m.Rule, list(who)))
 	}
 	if len(seats) == 0 {
-		return clip(p.verdict.Message, 256)
+		return clause(p.verdict.Message)
 	}
 	if len(p.st.Reviews) > 0 {
 		seats = append(seats, p.unapproved())

@@ -29,6 +29,13 @@ func clip(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "")
 }
 
+// clause is what a message is about, without what to do about it: that is too
+// long for a column and stands in the condition.
+func clause(message string) string {
+	about, _, _ := strings.Cut(message, ";")
+	return about
+}
+
 func list(names []string) string { return strings.Join(names, ", ") }
 
 // authorLimit is how many authors the status can hold.
