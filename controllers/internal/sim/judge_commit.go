@@ -110,7 +110,7 @@ func (o *oracle) rollback(rel *v1alpha1.Release, c *commitment) {
 		o.sim.violate("I1", "a rollback leads to %s, which was never promoted", c.to.Digest)
 	}
 	from := rel.Status.Active.Epoch
-	if sw := rel.Status.Switch; sw != nil && sw.PatchedAt == nil && sw.CancelledAt == nil {
+	if sw := rel.Status.Switch; sw != nil && sw.PatchedAt == nil && sw.CancelledAt == nil && sw.Reason != v1alpha1.SwitchRollback && sw.Reason != v1alpha1.SwitchRepair {
 		from = sw.Epoch
 	}
 	if o.rollbacks[from] != 0 {
