@@ -1,8 +1,10 @@
 # Copyright The Countersign Authors.
 # SPDX-License-Identifier: Apache-2.0
 
-SEEDS ?= 2000
-GO    ?= go
+SEEDS    ?= 2000
+CHECKS   ?= 1000000
+FUZZTIME ?= 10m
+GO       ?= go
 
 .DEFAULT_GOAL := help
 
@@ -53,8 +55,16 @@ test-security: ## Try every known attack, and say for each how it fails.
 	$(GO) run ./hack/security
 
 .PHONY: mutants
-mutants: ## Remove each guard in turn and see that a test notices.
+mutants: ## Remove each guard, and each expression of the policies, in turn and see that a test notices.
 	$(GO) run ./hack/mutants
+
+.PHONY: properties
+properties: ## Hold votes against brute force, in CHECKS random cases (default 1000000).
+	$(GO) test ./controllers/approval -count=1 -timeout=4h -v -run '^(TestEvaluateEqualsBruteForce|TestSeatsAreHeldByDistinctGoodVoters|TestTightensNeverApproves)$$' -rapid.checks=$(CHECKS)
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser; they share FUZZTIME (default 10m).
+	@GO=$(GO) hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
 bench: ## Benchmarks of the pure core, and of a switch on a real API server.

@@ -4,7 +4,8 @@
 // Command mutants takes guards out of the code, one at a time, and tells whether
 // a test notices. A test that cannot fail proves nothing.
 //
-//	go run ./hack/mutants -set sim
+//	go run ./hack/mutants              the gate and the admission policies
+//	go run ./hack/mutants -set sim     what the simulation holds
 //
 // The work tree is not touched: the compiler is shown the changed files in place
 // of the real ones. A guard whose text is not found exactly once is an error.
@@ -13,73 +14,57 @@ package main
 import (
 	"flag"
 	"fmt"
-	"maps"
 	"os"
-	"os/exec"
-	"slices"
 	"strings"
+	"time"
 )
 
+// tally counts the guards that were taken out, and those that a test missed.
+type tally struct{ tried, killed int }
+
+// options are those of the command line.
+type options struct {
+	only    string
+	verbose bool
+	began   time.Time
+}
+
+// sets of guards, by name.
+var sets = map[string]func(options) (tally, error){
+	"sim":    func(o options) (tally, error) { return run(simGuards(), o) },
+	"gate":   func(o options) (tally, error) { return run(gateGuards(), o) },
+	"policy": expressions,
+}
+
 func main() {
-	sets := map[string]func() []guard{"sim": simGuards}
-	set := flag.String("set", "sim", "which guards: "+strings.Join(slices.Sorted(maps.Keys(sets)), ", "))
-	only := flag.String("only", "", "only guards with this in their name")
-	first := flag.Bool("baseline", true, "run the tests with every guard in its place first")
-	verbose := flag.Bool("v", false, "show the output of the tests that notice nothing")
+	set := flag.String("set", "gate,policy", "which guards: gate, policy, sim")
+	var o options
+	flag.StringVar(&o.only, "only", "", "only guards with this in their name")
+	flag.BoolVar(&o.verbose, "v", false, "show the output of the tests that notice nothing")
 	flag.Parse()
-	guards, known := sets[*set]
-	if !known {
-		fmt.Fprintf(os.Stderr, "there is no set %q\n", *set)
-		os.Exit(2)
-	}
-	if *first {
-		if err := baseline(guards()); err != nil {
-			fmt.Printf("with every guard in its place: %v\n", err)
+	o.began = time.Now()
+	var sum tally
+	for name := range strings.SplitSeq(*set, ",") {
+		try, known := sets[name]
+		if !known {
+			fmt.Fprintf(os.Stderr, "there is no set %q\n", name)
+			os.Exit(2)
+		}
+		got, err := try(o)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "with every guard in its place: %v\n", err)
 			os.Exit(1)
 		}
+		sum.tried += got.tried
+		sum.killed += got.killed
 	}
-	if !run(guards(), *only, *verbose) {
+	fmt.Printf("mutants=%d killed=%d survived=%d\n", sum.tried, sum.killed, sum.tried-sum.killed)
+	if sum.killed < sum.tried || sum.tried == 0 {
 		os.Exit(1)
 	}
 }
 
-// baseline runs each test once with every guard in its place. A test that fails
-// anyway notices nothing.
-func baseline(guards []guard) error {
-	done := map[string]bool{}
-	for _, g := range guards {
-		if key := strings.Join(g.test, " "); !done[key] {
-			done[key] = true
-			if out, err := exec.Command("go", append([]string{"test", "-count=1"}, g.test...)...).CombinedOutput(); err != nil {
-				return fmt.Errorf("go test %s: %w\n%s", key, err, out)
-			}
-		}
-	}
-	return nil
-}
-
-// run tries all guards, and tells whether each is held by a test.
-func run(guards []guard, only string, verbose bool) bool {
-	tried, killed := 0, 0
-	for _, g := range guards {
-		if !strings.Contains(g.name, only) {
-			continue
-		}
-		tried++
-		by, output, err := g.try()
-		switch {
-		case err != nil:
-			fmt.Printf("%-28s %-9s BROKEN: %v\n", g.name, g.invariant, err)
-		case by == "":
-			fmt.Printf("%-28s %-9s SURVIVED\n", g.name, g.invariant)
-			if verbose {
-				fmt.Println(output)
-			}
-		default:
-			killed++
-			fmt.Printf("%-28s %-9s killed: %s\n", g.name, g.invariant, by)
-		}
-	}
-	fmt.Printf("mutants=%d killed=%d survived=%d\n", tried, killed, tried-killed)
-	return tried == killed && tried > 0
+// tell prints what became of a guard that was taken out.
+func (o options) tell(name, invariant, verdict string) {
+	fmt.Printf("%4ds %-34s %-9s %s\n", int(time.Since(o.began).Seconds()), name, invariant, verdict)
 }

@@ -143,6 +143,7 @@ func (s *stage) without(t *testing.T, e expression, rules []rule) {
 		}
 	}
 	if rules[0].doubled {
+		t.Log("others refuse the same") // hack/mutants counts these apart
 		return
 	}
 	t.Errorf("without it, all is refused still:\n%s", strings.Join(refusals, "\n"))

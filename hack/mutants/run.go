@@ -1,0 +1,77 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// atOnce is how many guards are out at once, each in an overlay of its own.
+const atOnce = 2
+
+// baseline runs each test once with every guard in its place. A test that fails
+// anyway notices nothing.
+func baseline(guards []guard) error {
+	done := map[string]bool{}
+	for _, g := range guards {
+		if key := strings.Join(g.test, " "); !done[key] {
+			done[key] = true
+			if out, err := exec.Command("go", append([]string{"test", "-count=1"}, g.test...)...).CombinedOutput(); err != nil {
+				return fmt.Errorf("go test %s: %w\n%s", key, err, out)
+			}
+		}
+	}
+	return nil
+}
+
+// run tries all guards.
+func run(guards []guard, o options) (tally, error) {
+	guards = slices.DeleteFunc(guards, func(g guard) bool { return !strings.Contains(g.name, o.only) })
+	if err := baseline(guards); err != nil {
+		return tally{}, err
+	}
+	queue := make(chan guard)
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	killed := 0
+	for range atOnce {
+		wait.Go(func() {
+			for g := range queue {
+				by, output, err := g.try()
+				mu.Lock()
+				if o.judge(g, by, output, err) {
+					killed++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, g := range guards {
+		queue <- g
+	}
+	close(queue)
+	wait.Wait()
+	return tally{tried: len(guards), killed: killed}, nil
+}
+
+// judge tells whether a test noticed.
+func (o options) judge(g guard, by, output string, err error) bool {
+	switch {
+	case err != nil:
+		o.tell(g.name, g.invariant, fmt.Sprintf("BROKEN: %v", err))
+	case by == "":
+		o.tell(g.name, g.invariant, "SURVIVED")
+		if o.verbose {
+			fmt.Println(output)
+		}
+	default:
+		o.tell(g.name, g.invariant, "killed: "+by)
+		return true
+	}
+	return false
+}
