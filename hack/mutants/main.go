@@ -31,8 +31,8 @@ type options struct {
 
 // sets of guards, by name.
 var sets = map[string]func(options) (tally, error){
-	"sim":    func(o options) (tally, error) { return run(simGuards(), o) },
-	"gate":   func(o options) (tally, error) { return run(gateGuards(), o) },
+	"sim":    func(o options) (tally, error) { return run(simGuards(), o), nil },
+	"gate":   func(o options) (tally, error) { return run(gateGuards(), o), nil },
 	"policy": expressions,
 }
 
@@ -52,7 +52,7 @@ func main() {
 		}
 		got, err := try(o)
 		if err != nil {
-			fmt.Fprintf(os.Stderr, "with every guard in its place: %v\n", err)
+			fmt.Fprintf(os.Stderr, "set %s: %v\n", name, err)
 			os.Exit(1)
 		}
 		sum.tried += got.tried

@@ -14,27 +14,34 @@ import (
 // atOnce is how many guards are out at once, each in an overlay of its own.
 const atOnce = 2
 
-// baseline runs each test once with every guard in its place. A test that fails
+// baselines run each test once with every guard in its place. A test that fails
 // anyway notices nothing.
-func baseline(guards []guard) error {
-	done := map[string]bool{}
-	for _, g := range guards {
-		if key := strings.Join(g.test, " "); !done[key] {
-			done[key] = true
-			if out, err := exec.Command("go", append([]string{"test", "-count=1"}, g.test...)...).CombinedOutput(); err != nil {
-				return fmt.Errorf("go test %s: %w\n%s", key, err, out)
+type baselines struct {
+	mu   sync.Mutex
+	runs map[string]func() error
+}
+
+func (b *baselines) run(test []string) error {
+	key := strings.Join(test, " ")
+	b.mu.Lock()
+	once, known := b.runs[key]
+	if !known {
+		once = sync.OnceValue(func() error {
+			if out, err := exec.Command("go", append([]string{"test", "-count=1", "-vet=off"}, test...)...).CombinedOutput(); err != nil {
+				return fmt.Errorf("with every guard in its place: go test %s: %w\n%s", key, err, out)
 			}
-		}
+			return nil
+		})
+		b.runs[key] = once
 	}
-	return nil
+	b.mu.Unlock()
+	return once()
 }
 
 // run tries all guards.
-func run(guards []guard, o options) (tally, error) {
+func run(guards []guard, o options) tally {
 	guards = slices.DeleteFunc(guards, func(g guard) bool { return !strings.Contains(g.name, o.only) })
-	if err := baseline(guards); err != nil {
-		return tally{}, err
-	}
+	before := baselines{runs: map[string]func() error{}}
 	queue := make(chan guard)
 	var wait sync.WaitGroup
 	var mu sync.Mutex
@@ -42,7 +49,11 @@ func run(guards []guard, o options) (tally, error) {
 	for range atOnce {
 		wait.Go(func() {
 			for g := range queue {
-				by, output, err := g.try()
+				var by, output string
+				err := before.run(g.test)
+				if err == nil {
+					by, output, err = g.try()
+				}
 				mu.Lock()
 				if o.judge(g, by, output, err) {
 					killed++
@@ -56,7 +67,7 @@ func run(guards []guard, o options) (tally, error) {
 	}
 	close(queue)
 	wait.Wait()
-	return tally{tried: len(guards), killed: killed}, nil
+	return tally{tried: len(guards), killed: killed}
 }
 
 // judge tells whether a test noticed.
