@@ -24,30 +24,3 @@ func TestHold(t *testing.T) {
 			outcome: approval.Blocked, because: v1alpha1.ReasonNoPolicy},
 	})
 }
-
-// Of a program that does not say for whom it writes, anybody may be the author.
-func TestUnknownAuthor(t *testing.T) {
-	const bot = "system:serviceaccount:ci:deployer"
-	qa := policy("prod", users("qa", 1, "bob", "carol"))
-	refuses := func(p *approval.Policy) { p.RefuseUnknownAuthor = true }
-	by := func(named ...string) approval.Subject {
-		return approval.Subject{Digest: candidate, Authors: []string{"dev", bot}, AuthorsKnown: true, Named: named}
-	}
-	cases(t, map[string]evaluation{
-		"OneMore": {reason: "one person is not enough", policies: []approval.Policy{qa}, subject: by(), votes: []approval.Vote{yes("bob")},
-			because: v1alpha1.ReasonAwaitingApproval, filled: "1/2", seats: []string{"prod/qa=bob"}},
-		"Two": {reason: "two are", policies: []approval.Policy{qa}, subject: by(), votes: []approval.Vote{yes("bob"), yes("carol")},
-			outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, filled: "2/2", seats: []string{"prod/qa=carol", "prod/unknownAuthor=bob"}},
-		"Named": {reason: "nor are two needed if it is known for whom", policies: []approval.Policy{qa}, subject: by(bot), votes: []approval.Vote{yes("bob")},
-			outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, filled: "1/1", seats: []string{"prod/qa=bob"}},
-		"OtherNamed": {reason: "of another program it says nothing", policies: []approval.Policy{qa}, subject: by("system:serviceaccount:ci:other"), votes: []approval.Vote{yes("bob")},
-			because: v1alpha1.ReasonAwaitingApproval, filled: "1/2", seats: []string{"prod/qa=bob"}},
-		"Refused": {reason: "a policy may let it through for nobody", policies: []approval.Policy{with(qa, refuses)}, subject: by(), votes: []approval.Vote{yes("bob"), yes("carol")},
-			outcome: approval.Blocked, because: v1alpha1.ReasonAuthorsUnknown, message: bot + " changed the content, nobody knows for whom"},
-		"RefusedByOne": {reason: "one that refuses is enough", policies: []approval.Policy{qa, with(policy("strict", users("qa", 1, "dora")), refuses)}, subject: by(), votes: []approval.Vote{yes("bob"), yes("carol"), yes("dora")},
-			outcome: approval.Blocked, because: v1alpha1.ReasonAuthorsUnknown},
-	})
-	if ok, why := approval.Eligibility([]approval.Policy{with(qa, refuses)}, by(), "bob", nil); ok || why == "" {
-		t.Errorf("bob may approve what a policy refuses: %q", why)
-	}
-}

@@ -24,9 +24,10 @@ type tally struct{ tried, killed int }
 
 // options are those of the command line.
 type options struct {
-	only    string
-	verbose bool
-	began   time.Time
+	only     string
+	baseline bool
+	verbose  bool
+	began    time.Time
 }
 
 // sets of guards, by name.
@@ -40,6 +41,7 @@ func main() {
 	set := flag.String("set", "gate,policy", "which guards: gate, policy, sim")
 	var o options
 	flag.StringVar(&o.only, "only", "", "only guards with this in their name")
+	flag.BoolVar(&o.baseline, "baseline", true, "run the tests with every guard in its place first")
 	flag.BoolVar(&o.verbose, "v", false, "show the output of the tests that notice nothing")
 	flag.Parse()
 	o.began = time.Now()
