@@ -11,7 +11,8 @@ import (
 
 // committed judges the record of a decision to switch, at the version that it
 // was written on.
-func (o *oracle) committed(actor string, rel *v1alpha1.Release, sw *v1alpha1.SwitchStatus) {
+func (o *oracle) committed(actor string, rel *v1alpha1.Release, now *v1alpha1.ReleaseStatus) {
+	sw := now.Switch
 	if o.commits[sw.Epoch] != nil {
 		o.sim.violate("I5", "epoch %d is used twice", sw.Epoch)
 	}
@@ -21,7 +22,16 @@ func (o *oracle) committed(actor string, rel *v1alpha1.Release, sw *v1alpha1.Swi
 	switch sw.Reason {
 	case v1alpha1.SwitchPromote:
 		o.promotion(actor, rel, c)
+		if why := o.ask(c, o.policiesSeen(actor)).unmet(); why != "" {
+			o.sim.violate("I1", "epoch %d is committed, and %s", c.epoch, why)
+		}
+		o.votesSurvived(c, o.policiesSeen(actor))
+		o.nothingOwed(c, &rel.Status)
 		o.approvers(sw, c)
+		o.sim.plot(actor)
+	case v1alpha1.SwitchBreakGlass:
+		o.promotion(actor, rel, c)
+		o.brokenGlass(actor, sw, now, c)
 		o.sim.plot(actor)
 	case v1alpha1.SwitchRollback:
 		o.rollback(rel, c)
@@ -48,10 +58,6 @@ func (o *oracle) promotion(actor string, rel *v1alpha1.Release, c *commitment) {
 	case o.offered[c.to.Digest].content != contentOf(rel.Spec):
 		o.sim.violate("I1", "what is promoted is not what the spec says: %s", c.to.Digest)
 	}
-	if why := o.ask(c, policies).unmet(); why != "" {
-		o.sim.violate("I1", "epoch %d is committed, and %s", c.epoch, why)
-	}
-	o.votesSurvived(c, policies)
 	if rel.Spec.Checks == nil {
 		return
 	}

@@ -23,9 +23,10 @@ func (o *oracle) status(actor string, before, after *v1alpha1.Release) {
 	o.votesCounted(actor, before, now)
 	o.votesExplained(before, now)
 	o.halted(was, now)
+	o.reviewed(actor, was, now)
 	o.landed(was, now)
 	if sw := now.Switch; sw != nil && (was.Switch == nil || was.Switch.Epoch != sw.Epoch) {
-		o.committed(actor, before, sw)
+		o.committed(actor, before, now)
 	}
 }
 
@@ -166,7 +167,7 @@ func (o *oracle) landed(was, now *v1alpha1.ReleaseStatus) {
 func (o *oracle) happened(c *commitment, was *v1alpha1.ReleaseStatus) {
 	c.landed = true
 	switch c.reason {
-	case v1alpha1.SwitchPromote:
+	case v1alpha1.SwitchPromote, v1alpha1.SwitchBreakGlass:
 		o.promoted[c.to.Digest] = c
 		o.sim.seen.add("promotions")
 	case v1alpha1.SwitchRollback:
@@ -181,12 +182,12 @@ func (o *oracle) happened(c *commitment, was *v1alpha1.ReleaseStatus) {
 func (o *oracle) inherit(back *commitment, was *v1alpha1.ReleaseStatus) {
 	failed := was.Active.Digest
 	for e := back.epoch - 1; failed == back.to.Digest && e > 0; e-- {
-		if c := o.commits[e]; c != nil && c.reason == v1alpha1.SwitchPromote {
+		if c := o.commits[e]; c != nil && c.reason.Promotes() {
 			failed = c.to.Digest
 		}
 	}
 	for _, c := range o.commits {
-		if c.to.Digest == failed && c.reason == v1alpha1.SwitchPromote {
+		if c.to.Digest == failed && c.reason.Promotes() {
 			for name := range c.authors {
 				o.authors[name] = true
 			}

@@ -72,7 +72,7 @@ func (o *oracle) moved(r record) {
 	}
 	o.moves[m] = r.version
 	o.content(r.actor, c)
-	if c.reason == v1alpha1.SwitchPromote && !c.moved {
+	if c.reason.Promotes() && !c.moved {
 		o.gate(r.actor, c)
 	}
 	c.moved = true
@@ -106,9 +106,13 @@ func (o *oracle) gate(actor string, c *commitment) {
 		o.sim.violate("I14", "traffic moves in epoch %d, and the policies were not read again", c.epoch)
 	}
 	q := o.ask(c, by.policies)
-	why := q.unmet()
+	unmet := func() string { return q.unmet() }
+	if c.by != "" {
+		unmet = func() string { return q.shattered(c.by, c.glasses) }
+	}
+	why := unmet()
 	for _, votes := range []map[string]ballot{by.run.votes, o.votes} {
-		if q.votes = votes; why != "" && q.unmet() == "" {
+		if q.votes = votes; why != "" && unmet() == "" {
 			return
 		}
 	}

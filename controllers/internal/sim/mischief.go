@@ -75,7 +75,7 @@ func (s *sim) forged(rel *v1alpha1.Release, as user, slot, value string) string 
 // intrude writes behind everybody's back, past admission and guards.
 func (s *sim) intrude() {
 	s.seen.add("intrusions")
-	switch s.rng.IntN(10) {
+	switch s.rng.IntN(11) {
 	case 0, 1, 2:
 		s.forgeVotes()
 	case 3, 4, 5:
@@ -88,6 +88,8 @@ func (s *sim) intrude() {
 		s.deleteDeployment()
 	case 9:
 		s.forgeAuthors()
+	case 10:
+		s.forgeEmergency()
 	}
 }
 

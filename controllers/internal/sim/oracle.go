@@ -26,6 +26,7 @@ type oracle struct {
 	votes map[string]ballot
 	// slots that users have taken.
 	slots map[string]string
+	emergencies
 	// authors since the last promotion.
 	authors map[string]bool
 	// offered contents by digest.
@@ -69,8 +70,11 @@ type commitment struct {
 	// active digest at that time.
 	active string
 	// votes, authors and demands at that version.
-	votes     map[string]ballot
-	authors   map[string]bool
+	votes   map[string]ballot
+	authors map[string]bool
+	glasses map[string]ballot
+	// by broke the glass; empty if nobody did.
+	by        string
 	added     *v1alpha1.AddedApproval
 	at        time.Time
 	moved     bool
@@ -96,6 +100,7 @@ func (o *oracle) open(uid types.UID) {
 	o.uid = uid
 	o.votes, o.slots, o.authors = map[string]ballot{}, map[string]string{}, map[string]bool{}
 	o.offered, o.commits, o.promoted = map[string]offer{}, map[int64]*commitment{}, map[string]*commitment{}
+	o.emergencies = newEmergencies()
 	o.passed, o.moves, o.rollbacks = map[string]bool{}, map[move]int64{}, map[int64]int64{}
 }
 
@@ -136,6 +141,7 @@ func (o *oracle) observeRelease(r record) {
 		before, after := r.before.(*v1alpha1.Release), r.after.(*v1alpha1.Release)
 		o.edited(r.actor, before, after)
 		o.voted(r.actor, before, after)
+		o.spoke(r.actor, before, after)
 	}
 }
 
@@ -221,7 +227,7 @@ func (s *sim) operatorNamed(name string) *operator {
 func (o *oracle) commitment(before *v1alpha1.Release, sw *v1alpha1.SwitchStatus) *commitment {
 	c := &commitment{
 		epoch: sw.Epoch, reason: sw.Reason, to: sw.To, image: o.offered[sw.To.Digest].image,
-		votes: maps.Clone(o.votes), authors: maps.Clone(o.authors), added: before.Spec.Approval, at: sw.IntendedAt.Time,
+		votes: maps.Clone(o.votes), glasses: maps.Clone(o.glasses), authors: maps.Clone(o.authors), added: before.Spec.Approval, at: sw.IntendedAt.Time,
 	}
 	if before.Status.Active != nil {
 		c.active = before.Status.Active.Digest

@@ -12,7 +12,7 @@ import (
 // The people. dana may approve as far as her groups go, and writes content.
 // alice has two accounts where a policy says so.
 var (
-	dana       = user{name: "dana", groups: []string{"dev", "qa"}}
+	dana       = user{name: "dana", groups: []string{"dev", "qa", "oncall"}}
 	dave       = user{name: "dave", groups: []string{"dev"}}
 	alice      = user{name: "alice", groups: []string{"qa"}}
 	aliceAdmin = user{name: "alice-admin", groups: []string{"qa", "ops"}}
@@ -27,7 +27,7 @@ func developers() []user { return []user{dana, dana, dave, dave, argocd, bob} }
 func approvers() []user  { return []user{alice, aliceAdmin, bob, erin, carol, dana} }
 
 func userNamed(name string) user {
-	for _, u := range append(append(developers(), approvers()...), mallory) {
+	for _, u := range slices.Concat(developers(), approvers(), onCall()) {
 		if u.name == name {
 			return u
 		}
@@ -45,7 +45,7 @@ func (s *sim) people() {
 		rate int
 		do   func()
 	}{
-		{w.edit, s.develop}, {w.vote, s.vote}, {w.mischief, s.mischief},
+		{w.edit, s.develop}, {w.vote, s.vote}, {w.glass, s.emergency}, {w.mischief, s.mischief},
 		{w.policy, s.changePolicy}, {w.intrusion, s.intrude}, {w.deletion, s.deleteRelease},
 	} {
 		if s.chance(act.rate) {

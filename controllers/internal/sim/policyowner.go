@@ -19,9 +19,14 @@ func policyKey(name string) key { return key{kindPolicy, types.NamespacedName{Na
 func (s *sim) basePolicy() *v1alpha1.ApprovalPolicy {
 	p := &v1alpha1.ApprovalPolicy{ObjectMeta: metav1.ObjectMeta{Name: "production"}, Spec: v1alpha1.ApprovalPolicySpec{
 		Namespaces: []string{"prod*"}, ValidFor: metav1.Duration{Duration: 24 * time.Hour},
-		Rules: []v1alpha1.ApprovalRule{{Name: "qa", Count: 1, Groups: []string{"qa"}}},
+		Rules:      []v1alpha1.ApprovalRule{{Name: "qa", Count: 1, Groups: []string{"qa"}}},
+		BreakGlass: forOnCall(),
 	}}
 	return p
+}
+
+func forOnCall() *v1alpha1.BreakGlass {
+	return &v1alpha1.BreakGlass{Groups: []string{"oncall"}, ReviewWithin: metav1.Duration{Duration: time.Hour}}
 }
 
 func (s *sim) createPolicy() {
@@ -33,7 +38,7 @@ func (s *sim) createPolicy() {
 
 // vary tightens or loosens a policy.
 func (s *sim) vary(spec *v1alpha1.ApprovalPolicySpec) {
-	switch s.rng.IntN(10) {
+	switch s.rng.IntN(11) {
 	case 0:
 		spec.Rules[0].Count = int32(1 + s.rng.IntN(2))
 	case 1:
@@ -53,6 +58,12 @@ func (s *sim) vary(spec *v1alpha1.ApprovalPolicySpec) {
 		if spec.Windows = nil; s.rng.IntN(2) == 0 {
 			spec.Windows = evenMinutes()
 			s.seen.add("windows")
+		}
+	case 7:
+		if spec.BreakGlass == nil {
+			spec.BreakGlass = forOnCall()
+		} else {
+			spec.BreakGlass = nil
 		}
 	default:
 		spec.Rules = spec.Rules[:1]
