@@ -153,7 +153,7 @@ func FuzzParseGlass(f *testing.F) {
 func TestReviewWithin(t *testing.T) {
 	short := with(emergency("b"), func(p *approval.Policy) { p.BreakGlass.ReviewWithin = time.Hour })
 	for want, policies := range map[time.Duration][]approval.Policy{
-		48 * time.Hour: {emergency("a"), policy(approval.AddedName)}, time.Hour: {emergency("a"), short}, 720 * time.Hour: nil,
+		48 * time.Hour: {emergency("a"), policy(approval.AddedName)}, time.Hour: {short, emergency("a")}, 720 * time.Hour: nil,
 		0: {with(emergency("a"), func(p *approval.Policy) { p.BreakGlass = &approval.BreakGlass{ReviewWithin: -1} })},
 	} {
 		if got := approval.ReviewWithin(policies); got != want {
