@@ -22,6 +22,8 @@ func TestAuthors(t *testing.T) {
 			because: v1alpha1.ReasonAwaitingApproval, why: map[string]string{"alice": "alice changed the content and cannot approve it"}, message: "from alice-admin, bob"},
 		"sec/31 second account of an author": {reason: "sec/31: nor do they with another account", policies: []approval.Policy{with(qa, same("alice", "alice", "alice-admin"))}, subject: by("alice"), votes: []approval.Vote{yes("alice-admin")},
 			because: v1alpha1.ReasonAwaitingApproval, why: map[string]string{"alice-admin": "alice-admin is the same person as alice, who changed the content"}, message: "from bob"},
+		"sec/31 first account of an author": {reason: "whichever of the accounts it was", policies: []approval.Policy{with(qa, same("alice", "alice", "alice-admin"))}, subject: by("alice-admin"), votes: []approval.Vote{yes("alice")},
+			because: v1alpha1.ReasonAwaitingApproval, why: map[string]string{"alice": "alice is the same person as alice-admin, who changed the content"}, message: "from bob"},
 		"AccountOfAccount": {reason: "persons of all policies are joined", policies: []approval.Policy{with(qa, same("a", "alice", "x")), with(policy("other", users("qa", 1, "carol")), same("b", "x", "alice-admin"))},
 			subject: by("alice"), votes: []approval.Vote{yes("alice-admin"), yes("carol")}, because: v1alpha1.ReasonAwaitingApproval, filled: "1/2", seats: []string{"other/qa=carol"},
 			why: map[string]string{"alice-admin": "same person as alice"}},

@@ -34,7 +34,7 @@ func peopleGuards() []guard {
 			never("unknown author: refused", `p.RefuseUnknownAuthor`),
 			instead("unknown author: a person more", `max(p.MinDistinctPersons, seats) + 1`, `max(p.MinDistinctPersons, seats)`),
 			never("unknown author: a seat more", `extra.policy >= 0 && !e.authorsMayApprove`),
-			instead("unknown author: named", `isProgram(author) && !slices.Contains(s.Named, author)`, `isProgram(author) && len(s.Named) == 0`),
+			instead("unknown author: named", `isProgram(author) && !slices.Contains(s.Named, author)`, `isProgram(author) && !slices.ContainsFunc(s.Named, isProgram)`),
 		),
 		out("I6", eligibility, judging,
 			instead("eligible: no policy", "	switch {\n	case len(e.policies) == 0:", "	switch {\n	case len(e.policies) < 0:"),
@@ -52,7 +52,7 @@ func peopleGuards() []guard {
 		out("I6", delegates, judging,
 			instead("delegate: program", `isProgram(user) && slices`, `slices`),
 			instead("delegate: every policy", `all && slices.Contains(`, `slices.Contains(`),
-			instead("delegate: any policy", `asked && all`, `all`),
+			instead("delegate: any policy", `asked && all`, `(asked || !asked) && all`),
 		))
 }
 
@@ -85,7 +85,7 @@ func policyGuards() []guard {
 			instead("problems: never opens", `; !known {`, `; !known && known {`),
 		),
 		out("I6", policy, judging,
-			instead("policy: unknown word", `spec.UnknownAuthor != "" && spec.UnknownAuthor != v1alpha1.RequireOneMore`, `spec.UnknownAuthor == v1alpha1.Refuse`),
+			instead("policy: unknown word", `spec.UnknownAuthor != "" && spec.UnknownAuthor != v1alpha1.RequireOneMore`, `spec.UnknownAuthor == "Refuse" && spec.UnknownAuthor != v1alpha1.RequireOneMore`),
 			instead("added: needs a policy", `seats && added != nil`, `added != nil`),
 			instead("added: validity", `min(p.ValidFor, others[i].ValidFor)`, `p.ValidFor`),
 			instead("added: authors", `p.AuthorsMayApprove && others[i].AuthorsMayApprove`, `p.AuthorsMayApprove`),

@@ -44,7 +44,7 @@ func receiptGuards() []guard {
 			instead("vote: other Release", `case object != identity{got.Cluster, got.Namespace, got.Name, got.UID}:`, `case object == identity{}:`),
 			never("vote: other slot", `got.Slot != slot`),
 			never("vote: other decision", `got.Decision != string(decision)`),
-			instead("vote: digest of the receipt", `got.Digest != digest || annotation.Value != value`, `annotation.Value != value`),
+			instead("vote: digest of the receipt", `got.Digest != digest || annotation.Value != value`, `digest == "" || annotation.Value != value`),
 			instead("vote: value of the receipt", `got.Digest != digest || annotation.Value != value`, `got.Digest != digest`),
 			never("vote: other user", `got.User != annotation.User`),
 			instead("vote: dry run", "	case got.DryRun:\n		err =", "	case false && got.DryRun:\n		err ="),
@@ -90,7 +90,7 @@ func keyGuards() []guard {
 			never("keys: slot", `!slices.Contains(slots, k.Slot)`),
 		),
 		out("I6", tend, test,
-			instead("keys: foreign", `len(configMap.Data) != 1 || configMap.Data[entry] != want`, `len(configMap.Data) < 1`),
+			instead("keys: foreign", `len(configMap.Data) != 1 || configMap.Data[entry] != want`, `len(configMap.Data) < 1 && want == ""`),
 			instead("keys: compromised at once", `r.rotate(ctx, set, configMap, r.Now(), `, `r.rotate(ctx, set, configMap, r.Now().Add(r.Overlap), `),
 		))
 }

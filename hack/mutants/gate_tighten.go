@@ -46,7 +46,7 @@ func emergencyGuards() []guard {
 		instead("glass: may", `!ok {`, `!ok && ok {`),
 		never("glass: future", `g.At.After(now.Add(ClockSkew))`),
 		never("glass: expired", `!now.Before(end)`),
-		instead("glass: lasts as an approval", `min(lasts, policies[i].ValidFor)`, `lasts`),
+		instead("glass: lasts as an approval", `min(lasts, policies[i].ValidFor)`, `min(lasts, policies[i].ValidFor+GlassLasts)`),
 		instead("glass: no policy", `case len(policies) == 0:`, `case len(policies) < 0:`),
 		never("glass: authors not known", `!subject.authorsKnown()`),
 		instead("glass: person", "	if why := notAPerson(user); why != \"\" {\n		return false, why\n	}\n	e := newElectorate(policies, subject)", "	e := newElectorate(policies, subject)"),

@@ -68,23 +68,31 @@ func (g guard) under(overlay string, test []string) (by, output string, err erro
 	return "", string(out), nil
 }
 
-// overlay writes the files without the guard, and the list that tells the
-// compiler of them.
-func (g guard) overlay(dir string) (string, error) {
+// changed are the texts of the files without the guard.
+func (g guard) changed() (map[string]string, error) {
 	changed := map[string]string{}
 	for _, e := range g.edits {
 		text, done := changed[e.file]
 		if !done {
 			raw, err := os.ReadFile(e.file)
 			if err != nil {
-				return "", err
+				return nil, err
 			}
 			text = string(raw)
 		}
 		if n := strings.Count(text, e.text); n != 1 {
-			return "", fmt.Errorf("%s has %d times, and not once: %s", e.file, n, e.text)
+			return nil, fmt.Errorf("%s has %d times, and not once: %s", e.file, n, e.text)
 		}
 		changed[e.file] = strings.Replace(text, e.text, e.by, 1)
+	}
+	return changed, nil
+}
+
+// overlay writes these files, and the list that tells the compiler of them.
+func (g guard) overlay(dir string) (string, error) {
+	changed, err := g.changed()
+	if err != nil {
+		return "", err
 	}
 	replace := map[string]string{}
 	for file, text := range changed {
