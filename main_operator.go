@@ -15,6 +15,7 @@ import (
 	webhookmanifest "github.com/countersign/countersign/config/webhook"
 	"github.com/countersign/countersign/controllers"
 	"github.com/countersign/countersign/controllers/admission"
+	"github.com/countersign/countersign/controllers/configkey"
 	"github.com/countersign/countersign/controllers/keys"
 	"github.com/countersign/countersign/controllers/receipt"
 	"github.com/countersign/countersign/controllers/selftest"
@@ -68,6 +69,11 @@ func (p *process) setUpOperator(ctx context.Context) error {
 		// It goes on: a rollback needs no keys, and nothing is promoted without.
 		p.mgr.GetLogger().Error(err, "Could not load the keys of receipts")
 	}
+	configKey, err := configkey.Ensure(ctx, p.direct, p.options.namespace)
+	if err != nil {
+		// Likewise: without it nothing is promoted that uses Secrets.
+		p.mgr.GetLogger().Error(err, "Could not load the key that the contents of Secrets are hashed with")
+	}
 	tester, err := p.tester(ctx, ring)
 	if err != nil {
 		return err
@@ -77,7 +83,7 @@ func (p *process) setUpOperator(ctx context.Context) error {
 		return err
 	}
 	err = controllers.Setup(ctx, p.mgr, controllers.Options{
-		Verifier: verifier, Gate: tester, JudgeAgain: changed, Unreleased: selftest.Namespace,
+		Verifier: verifier, ConfigKey: configKey, Gate: tester, JudgeAgain: changed, Unreleased: selftest.Namespace,
 		Cluster: p.cluster, Workers: p.options.workers,
 		Teller: &telemetry.Teller{Recorder: recorder, Log: p.mgr.GetLogger().WithName("release")},
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/countersign/countersign/controllers/observe"
 	"github.com/countersign/countersign/controllers/receipt"
 	"github.com/countersign/countersign/controllers/rollout"
+	"github.com/countersign/countersign/controllers/snapshot"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -65,6 +66,10 @@ type Reconciler struct {
 	// Unreleased is a namespace whose Releases are there for something else: the
 	// self-test attacks them.
 	Unreleased string
+	// Hasher hashes what ConfigMaps and Secrets hold, and Memory knows what did
+	// not change.
+	Hasher snapshot.Hasher
+	Memory *observe.Memory
 	// Cluster is the id of the cluster.
 	Cluster string
 	// Now is the clock.
@@ -88,7 +93,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		}
 		return reconcile.Result{}, fmt.Errorf("get Release %s: %w", req, err)
 	}
-	observer := observe.Observer{Client: r.Client, Live: r.Live, Verifier: r.Verifier, Cluster: r.Cluster}
+	observer := observe.Observer{Client: r.Client, Live: r.Live, Verifier: r.Verifier, Hasher: r.Hasher, Memory: r.Memory, Cluster: r.Cluster}
 	snapshot, err := observer.Snapshot(ctx, rel, r.Checks.Results(req.NamespacedName), r.Now())
 	if err != nil {
 		return reconcile.Result{}, err
@@ -115,7 +120,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return r.refused(err)
 	}
 	r.Checks.Sync(req.NamespacedName, decision.Checks)
-	actor := act.Actor{Client: r.Client, Live: r.Live}
+	actor := act.Actor{Client: r.Client, Live: r.Live, Hasher: r.Hasher}
 	err = actor.Carry(ctx, rel, decision.Actions)
 	if r.Teller != nil {
 		r.Teller.Tell(rel, before, decision.Notices)
@@ -168,7 +173,7 @@ func (r *Reconciler) refused(err error) (reconcile.Result, error) {
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return reconcile.Result{RequeueAfter: whileTerminating}, nil
 	}
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || errors.Is(err, act.ErrPoliciesChanged) || errors.Is(err, errFrozen) {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || errors.Is(err, act.ErrPoliciesChanged) || errors.Is(err, act.ErrConfigChanged) || errors.Is(err, errFrozen) {
 		if r.Teller != nil {
 			r.Teller.Conflict()
 		}

@@ -11,11 +11,14 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/access"
 	"github.com/countersign/countersign/controllers/checks"
+	"github.com/countersign/countersign/controllers/observe"
 	"github.com/countersign/countersign/controllers/receipt"
+	"github.com/countersign/countersign/controllers/snapshot"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
@@ -29,8 +32,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
-// serviceIndex finds Releases by the Services that their spec names.
-const serviceIndex = "spec.services.name"
+// Indexes find Releases by the Services that their spec names, and by the
+// ConfigMaps and Secrets that their template refers to.
+const (
+	serviceIndex = "spec.services.name"
+	configIndex  = "spec.template.config"
+)
 
 // Options of Setup.
 type Options struct {
@@ -43,6 +50,8 @@ type Options struct {
 	JudgeAgain <-chan event.GenericEvent
 	// Unreleased is the namespace of the self-test.
 	Unreleased string
+	// ConfigKey is the key that the contents of Secrets are hashed with.
+	ConfigKey []byte
 	// Cluster is the id of the cluster.
 	Cluster string
 	// Workers is how many Releases are handled at once. Defaults to 4.
@@ -52,7 +61,10 @@ type Options struct {
 }
 
 // CacheOptions keep out of memory what does not belong to a Release: only
-// Deployments, Pods and EndpointSlices with its label are watched.
+// Deployments, Pods and EndpointSlices with its label are watched. Of ConfigMaps
+// and Secrets only the metadata are, and of these only what tells that one
+// changed: it tells which to read. What is never in a template and there is much
+// of is left out.
 func CacheOptions() (cache.Options, error) {
 	ours, err := labels.NewRequirement(v1alpha1.ReleaseLabel, selection.Exists, nil)
 	if err != nil {
@@ -65,8 +77,34 @@ func CacheOptions() (cache.Options, error) {
 			&appsv1.Deployment{}:         selector,
 			&corev1.Pod{}:                selector,
 			&discoveryv1.EndpointSlice{}: selector,
+			&corev1.ConfigMap{}: {
+				Field: fields.OneTermNotEqualSelector("metadata.name", "kube-root-ca.crt"), Transform: identityOnly,
+			},
+			&corev1.Secret{}: {
+				Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1"), Transform: identityOnly,
+			},
 		},
 	}, nil
+}
+
+// identityOnly leaves what tells one object and version from another. What else
+// metadata hold may be as secret as the object: kubectl apply keeps a copy of all
+// of it in an annotation.
+func identityOnly(o any) (any, error) {
+	m, is := o.(metav1.Object)
+	if !is {
+		return nil, fmt.Errorf("%T has no metadata", o)
+	}
+	m.SetAnnotations(nil)
+	m.SetManagedFields(nil)
+	m.SetOwnerReferences(nil)
+	m.SetFinalizers(nil)
+	release, ours := m.GetLabels()[v1alpha1.ReleaseLabel]
+	m.SetLabels(nil)
+	if ours {
+		m.SetLabels(map[string]string{v1alpha1.ReleaseLabel: release})
+	}
+	return o, nil
 }
 
 // Setup adds the reconciler to a manager.
@@ -87,12 +125,15 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	r := &Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Checks: runner,
-		Verifier: o.Verifier, Gate: o.Gate, Unreleased: o.Unreleased, Cluster: o.Cluster, Now: time.Now, Teller: o.Teller,
+		Verifier: o.Verifier, Hasher: snapshot.NewHasher(o.ConfigKey), Memory: &observe.Memory{}, Gate: o.Gate, Unreleased: o.Unreleased, Cluster: o.Cluster, Now: time.Now, Teller: o.Teller,
 		Access: reviewer,
 	}
 	err = mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.Release{}, serviceIndex, servicesNamed)
 	if err != nil {
 		return fmt.Errorf("index Releases by Service: %w", err)
+	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.Release{}, configIndex, configNamed); err != nil {
+		return fmt.Errorf("index Releases by ConfigMap and Secret: %w", err)
 	}
 	workers := o.Workers
 	if workers == 0 {
@@ -105,6 +146,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&discoveryv1.EndpointSlice{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(r.byService)).
+		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.byConfig(v1alpha1.ConfigMap))).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.byConfig(v1alpha1.Secret))).
 		Watches(&v1alpha1.ApprovalPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(source.Channel(changed, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers})
@@ -126,6 +169,21 @@ func servicesNamed(o client.Object) []string {
 	return names
 }
 
+func configNamed(o client.Object) []string {
+	rel, ok := o.(*v1alpha1.Release)
+	if !ok {
+		return nil
+	}
+	copied, _ := snapshot.Split(rel.Spec)
+	names := make([]string, 0, len(copied))
+	for _, s := range copied {
+		names = append(names, configKey(s.Kind, s.Name))
+	}
+	return names
+}
+
+func configKey(kind v1alpha1.ConfigKind, name string) string { return string(kind) + "/" + name }
+
 func byLabel(_ context.Context, o client.Object) []reconcile.Request {
 	name := o.GetLabels()[v1alpha1.ReleaseLabel]
 	if name == "" {
@@ -142,6 +200,19 @@ func (r *Reconciler) byService(ctx context.Context, o client.Object) []reconcile
 		ctrl.LoggerFrom(ctx).Error(err, "list the Releases that name a Service", "service", client.ObjectKeyFromObject(o))
 	}
 	return append(requests, requestsFor(named.Items)...)
+}
+
+// byConfig finds Releases whose template refers to an object, and the one that a
+// copy belongs to.
+func (r *Reconciler) byConfig(kind v1alpha1.ConfigKind) handler.MapFunc {
+	return func(ctx context.Context, o client.Object) []reconcile.Request {
+		var named v1alpha1.ReleaseList
+		err := r.Client.List(ctx, &named, client.InNamespace(o.GetNamespace()), client.MatchingFields{configIndex: configKey(kind, o.GetName())})
+		if err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "list the Releases that refer to an object", "kind", kind, "object", client.ObjectKeyFromObject(o))
+		}
+		return append(byLabel(ctx, o), requestsFor(named.Items)...)
+	}
 }
 
 // all Releases are looked at when a policy changes: which namespaces it covered

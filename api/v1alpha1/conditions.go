@@ -82,6 +82,15 @@ const (
 	// ReasonWorkloadForeign: a Deployment of the name that is needed exists and
 	// does not belong to the Release.
 	ReasonWorkloadForeign = "WorkloadForeign"
+	// ReasonConfigMissing: a ConfigMap or Secret that the template refers to does
+	// not exist, lacks a key, or cannot be read.
+	ReasonConfigMissing = "ConfigMissing"
+	// ReasonConfigForeign: an object of the name that a copy needs exists and
+	// does not belong to the Release.
+	ReasonConfigForeign = "ConfigForeign"
+	// ReasonConfigLost: a copy that the serving content uses is gone or was
+	// changed by someone else.
+	ReasonConfigLost = "ConfigLost"
 	// ReasonDrifted: the serving Deployment was changed by someone else.
 	ReasonDrifted = "Drifted"
 	// ReasonNoPolicy: no ApprovalPolicy with rules covers the namespace.

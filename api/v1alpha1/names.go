@@ -7,7 +7,8 @@ package v1alpha1
 // config/policy guard each of them.
 const (
 	// ReleaseLabel names the Release that an object belongs to. It is on the
-	// Deployments, their Pods and the Services, and in every selector.
+	// Deployments, their Pods and the Services, in every selector, and on the
+	// copies of ConfigMaps and Secrets.
 	ReleaseLabel = "countersign.dev/release"
 	// ColourLabel is the colour of a Deployment or Pod. A Service that is
 	// parked, because nothing was promoted yet, selects ColourNone.
@@ -17,6 +18,10 @@ const (
 	RevisionLabel = "countersign.dev/revision"
 	// RoleLabel tells the active Service from the preview Service.
 	RoleLabel = "countersign.dev/role"
+
+	// ConfigSourceAnnotation, on the copy of a ConfigMap or Secret, is the name
+	// of the object that it was copied from.
+	ConfigSourceAnnotation = "countersign.dev/copy-of"
 
 	// EpochAnnotation, on a Service, is the epoch of the switch that wrote its
 	// selector. It only grows: a writer with a smaller or equal one is refused.

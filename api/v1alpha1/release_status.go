@@ -120,9 +120,20 @@ type Content struct {
 	// digest of everything that the approval covered.
 	// +kubebuilder:validation:MaxLength=71
 	Digest string `json:"digest"`
-	// revision of the spec that it was made from.
+	// revision of the spec and configuration that it was made from.
 	// +kubebuilder:validation:MaxLength=64
 	Revision string `json:"revision"`
+	// specRevision is that of the spec alone. Unset when it is the same.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	SpecRevision string `json:"specRevision,omitempty"`
+	// config are the ConfigMaps and Secrets that belong to it.
+	// +optional
+	// +listType=map
+	// +listMapKey=kind
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Config []ConfigCopy `json:"config,omitempty"`
 	// templateHash is the hash of the Deployment's Pod template.
 	// +kubebuilder:validation:MaxLength=71
 	TemplateHash string `json:"templateHash"`
@@ -158,6 +169,15 @@ type Content struct {
 	KeepIdleSeconds int32 `json:"keepIdleSeconds"`
 	// readinessGraceSeconds as approved.
 	ReadinessGraceSeconds int32 `json:"readinessGraceSeconds"`
+}
+
+// OfSpec tells whether a content was made from the spec with this revision,
+// whatever its ConfigMaps and Secrets hold.
+func (c *Content) OfSpec(revision string) bool {
+	if c.SpecRevision != "" {
+		return c.SpecRevision == revision
+	}
+	return c.Revision == revision
 }
 
 // ActiveStatus is the content that was last switched to.
@@ -203,9 +223,20 @@ type CandidateStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=71
 	Digest string `json:"digest,omitempty"`
-	// revision of the spec that it is made from.
+	// revision of the spec and configuration that it is made from.
 	// +kubebuilder:validation:MaxLength=64
 	Revision string `json:"revision"`
+	// specRevision is that of the spec alone. Unset when it is the same.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	SpecRevision string `json:"specRevision,omitempty"`
+	// config are the ConfigMaps and Secrets that belong to it.
+	// +optional
+	// +listType=map
+	// +listMapKey=kind
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Config []ConfigCopy `json:"config,omitempty"`
 	// templateHash is the hash of the Deployment's Pod template.
 	// +optional
 	// +kubebuilder:validation:MaxLength=71

@@ -75,6 +75,11 @@ type ReleaseSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	Services []ServiceRef `json:"services"`
 
+	// config says how the ConfigMaps and Secrets that the template refers to are
+	// part of the content. Unset means that all of them are copied.
+	// +optional
+	Config *ConfigSpec `json:"config,omitempty"`
+
 	// checks test the candidate before the switch and watch it after.
 	// Unset means that only the readiness of the Pods counts.
 	// +optional

@@ -4,8 +4,8 @@
 // Package act carries actions out. Each write carries the resourceVersion that
 // it was decided from, so that a decision about a world that has moved on is
 // refused by the API server. It decides nothing, but for one thing: a promotion
-// is not carried out when the policies, read live, are not those that the
-// approval was judged by.
+// is not carried out when the policies, ConfigMaps and Secrets, read live, are
+// not those that the approval was judged by and is of.
 package act
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/approval"
 	"github.com/countersign/countersign/controllers/rollout"
+	"github.com/countersign/countersign/controllers/snapshot"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -30,6 +31,8 @@ type Actor struct {
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
+	// Hasher hashes what ConfigMaps and Secrets hold.
+	Hasher snapshot.Hasher
 }
 
 // Carry carries out the actions in their order and stops at the first error.
@@ -53,6 +56,12 @@ func (a *Actor) one(ctx context.Context, rel *v1alpha1.Release, action rollout.A
 		return a.claim(ctx, rel, action)
 	case rollout.Materialise:
 		return a.materialise(ctx, rel, action)
+	case rollout.CopyConfig:
+		return a.copyConfig(ctx, rel, action.ConfigCopy)
+	case rollout.DropConfig:
+		return a.dropConfig(ctx, rel, action)
+	case rollout.SurrenderConfig:
+		return a.surrenderConfig(ctx, rel, action)
 	case rollout.Scale:
 		return a.scale(ctx, rel, action)
 	case rollout.PointPreview:

@@ -83,6 +83,9 @@ func (a *Actor) shiftTraffic(ctx context.Context, rel *v1alpha1.Release, s rollo
 		if err := a.policiesStand(ctx, rel.Namespace, s.Policies, s.Added); err != nil {
 			return err
 		}
+		if err := a.configStands(ctx, rel.Namespace, s.Config); err != nil {
+			return err
+		}
 	}
 	for _, svc := range s.Services {
 		var p servicePatch

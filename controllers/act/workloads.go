@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/rollout"
+	"github.com/countersign/countersign/controllers/snapshot"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,6 +34,7 @@ func deployment(rel *v1alpha1.Release, m rollout.Materialise) *appsv1.Deployment
 	if template.Labels == nil {
 		template.Labels = map[string]string{}
 	}
+	snapshot.Rewrite(&template, m.Config)
 	maps.Copy(template.Labels, labels)
 	template.Labels[v1alpha1.RevisionLabel] = m.Revision
 	kept, deadline := int32(keptReplicaSets), rel.Spec.ProgressDeadlineSeconds

@@ -111,7 +111,7 @@ func (w *Webhook) formerAuthors(r *review, revision string) (receipt.Record, err
 	}
 	// What is active was approved whoever wrote it, so going back to it needs
 	// no record. This is also the way out of a lost one.
-	if active := r.was.Status.Active; active != nil && active.Revision == revision {
+	if active := r.was.Status.Active; active != nil && active.OfSpec(revision) {
 		return receipt.Record{Names: r.namedAuthors()}, nil
 	}
 	return receipt.Record{}, refuse("AuthorsUnknown",
@@ -151,7 +151,7 @@ func (r *review) namedAuthors() []string {
 func nothingPending(was *v1alpha1.Release) bool {
 	s := was.Status
 	revision, err := digest.Revision(was.Spec)
-	return err == nil && s.Candidate == nil && s.Active != nil && s.Active.Revision == revision && s.ObservedGeneration == was.Generation
+	return err == nil && s.Candidate == nil && s.Active != nil && s.Active.OfSpec(revision) && s.ObservedGeneration == was.Generation
 }
 
 func (r *review) dryRun() bool { return r.req.DryRun != nil && *r.req.DryRun }

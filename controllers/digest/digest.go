@@ -22,6 +22,7 @@ import (
 const (
 	kindDigest   = "countersign.dev/digest/v1"
 	kindRevision = "countersign.dev/revision/v1"
+	kindContent  = "countersign.dev/content/v1"
 	kindTemplate = "countersign.dev/template/v1"
 )
 
@@ -48,6 +49,8 @@ type Input struct {
 	Template corev1.PodTemplateSpec
 	// Services in the order of the spec.
 	Services []Service
+	// Config are the ConfigMaps and Secrets that belong to the content.
+	Config []v1alpha1.ConfigCopy
 	// Spec of the Release. template, replicas and paused are not covered.
 	Spec v1alpha1.ReleaseSpec
 	// Policies that the approval covers, as approval.Demands returns them.
@@ -78,11 +81,12 @@ func Of(in Input) (string, error) {
 		Sequence  int64                  `json:"sequence,string"`
 		Template  corev1.PodTemplateSpec `json:"template"`
 		Services  []Service              `json:"services"`
+		Config    []v1alpha1.ConfigCopy  `json:"config"`
 		Spec      v1alpha1.ReleaseSpec   `json:"spec"`
 		Policies  []approval.Policy      `json:"policies"`
 	}{
 		kindDigest, in.Cluster, in.Namespace, in.Name, in.UID, in.Sequence,
-		colourless(in.Template), stable(in.Services), spec, in.Policies,
+		colourless(in.Template), stable(in.Services), in.Config, spec, in.Policies,
 	})
 	if err != nil {
 		return "", fmt.Errorf("digest: %w", err)
@@ -98,6 +102,23 @@ func Revision(spec v1alpha1.ReleaseSpec) (string, error) {
 		Kind string               `json:"kind"`
 		Spec v1alpha1.ReleaseSpec `json:"spec"`
 	}{kindRevision, asWritten(spec)})
+	if err != nil {
+		return "", fmt.Errorf("revision: %w", err)
+	}
+	return hex.EncodeToString(sum)[:revisionDigits], nil
+}
+
+// ContentRevision identifies the content of a spec with what its ConfigMaps and
+// Secrets hold. Without any it is the spec's own.
+func ContentRevision(specRevision string, config []v1alpha1.ConfigCopy) (string, error) {
+	if len(config) == 0 {
+		return specRevision, nil
+	}
+	sum, err := hash(struct {
+		Kind   string                `json:"kind"`
+		Spec   string                `json:"spec"`
+		Config []v1alpha1.ConfigCopy `json:"config"`
+	}{kindContent, specRevision, config})
 	if err != nil {
 		return "", fmt.Errorf("revision: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/countersign/countersign/controllers/digest"
 	"github.com/countersign/countersign/controllers/receipt"
 	"github.com/countersign/countersign/controllers/rollout"
+	"github.com/countersign/countersign/controllers/snapshot"
 	"github.com/countersign/countersign/controllers/speccheck"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -28,6 +29,10 @@ type Observer struct {
 	Live client.Reader
 	// Verifier knows the keys that receipts may be signed with.
 	Verifier *receipt.Verifier
+	// Hasher hashes what ConfigMaps and Secrets hold.
+	Hasher snapshot.Hasher
+	// Memory of what they hold. May be nil.
+	Memory *Memory
 	// Cluster is the id of the cluster.
 	Cluster string
 }
@@ -37,7 +42,7 @@ type Observer struct {
 func (o *Observer) Snapshot(ctx context.Context, rel *v1alpha1.Release, results []checks.Result, now time.Time) (rollout.Snapshot, error) {
 	s := rollout.Snapshot{Now: now.UTC(), Release: *rel, Cluster: o.Cluster, Results: results}
 	var err error
-	if s.Revision, err = digest.Revision(rel.Spec); err != nil {
+	if s.SpecRevision, err = digest.Revision(rel.Spec); err != nil {
 		return s, fmt.Errorf("revision of Release %s/%s: %w", rel.Namespace, rel.Name, err)
 	}
 	s.Problems = speccheck.Problems(rel.Spec)
@@ -49,7 +54,10 @@ func (o *Observer) Snapshot(ctx context.Context, rel *v1alpha1.Release, results 
 	s.Votes = receipt.Votes(rel, o.Cluster, o.Verifier)
 	s.Glasses = receipt.Glasses(rel, o.Cluster, o.Verifier)
 	s.Reviews = receipt.Reviews(rel, o.Cluster, o.Verifier)
-	s.Authors = rollout.Authors(receipt.KnownAuthors(rel, s.Revision, o.Cluster, o.Verifier))
+	s.Authors = rollout.Authors(receipt.KnownAuthors(rel, s.SpecRevision, o.Cluster, o.Verifier))
+	if err := o.config(ctx, &s); err != nil {
+		return s, err
+	}
 	if err := o.workloads(ctx, &s); err != nil {
 		return s, err
 	}

@@ -13,9 +13,10 @@ import (
 )
 
 // pickCandidate keeps the candidate the newest content of the spec, and its
-// digest the digest of what stands in its colour.
+// digest the digest of what stands in its colour. While something is missing
+// that the template refers to, it is not known what the content is.
 func (p *plan) pickCandidate() {
-	if p.moving() != nil || len(p.snap.Problems) > 0 {
+	if p.moving() != nil || len(p.snap.Problems)+len(p.snap.Config.Missing) > 0 {
 		return
 	}
 	if a := p.st.Active; a != nil && a.Revision == p.snap.Revision {
@@ -42,7 +43,8 @@ func (p *plan) pickCandidate() {
 func (p *plan) freshCandidate(colour v1alpha1.Colour) *v1alpha1.CandidateStatus {
 	p.st.Sequence++
 	c := &v1alpha1.CandidateStatus{
-		Colour: colour, Revision: p.snap.Revision, Sequence: p.st.Sequence,
+		Colour: colour, Revision: p.snap.Revision, SpecRevision: p.specRevision(), Sequence: p.st.Sequence,
+		Config:             slices.Clone(p.snap.Config.Wanted),
 		ObservedGeneration: p.snap.Release.Generation, Since: p.now(),
 	}
 	if p.snap.Authors.Known {
@@ -110,14 +112,14 @@ func (p *plan) prepare() {
 	if c.TestedAt == nil && c.ProgressSince == nil {
 		c.ProgressSince = p.nowPtr()
 	}
-	if w.leaving() {
+	if w.leaving() || !p.copyConfig(c.Config) {
 		return
 	}
 	if !p.materialised(c, w) {
 		if f := p.st.Former; f != nil && f.Colour == c.Colour {
 			p.st.Former = nil
 		}
-		p.do(Materialise{Colour: c.Colour, ResourceVersion: w.ResourceVersion, Revision: c.Revision, Replicas: p.replicas()})
+		p.do(Materialise{Colour: c.Colour, ResourceVersion: w.ResourceVersion, Revision: c.Revision, Replicas: p.replicas(), Config: c.Config})
 		return
 	}
 	if w.Replicas != p.replicas() {
@@ -249,7 +251,9 @@ func (p *plan) keepActive() {
 		p.do(Scale{Colour: a.Colour, ResourceVersion: w.ResourceVersion, Replicas: p.replicas()})
 	case w.leaving():
 	case !w.Exists && a.Revision == p.snap.Revision && p.moving() == nil:
-		p.do(Materialise{Colour: a.Colour, Revision: a.Revision, Replicas: p.replicas()})
+		if p.copyConfig(a.Config) {
+			p.do(Materialise{Colour: a.Colour, Revision: a.Revision, Replicas: p.replicas(), Config: a.Config})
+		}
 	case !w.Exists && p.st.Former != nil && p.moving() == nil:
 		if p.kept() && p.snap.Workload(p.st.Former.Colour).Ready > 0 {
 			p.startRollback(p.st.Former.Content, "the Deployment that serves was deleted")

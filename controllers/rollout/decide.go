@@ -69,6 +69,8 @@ func (p *plan) steps() {
 	p.promote()
 	p.retire()
 	p.keepActive()
+	p.keepConfig()
+	p.collect()
 	p.sweep()
 }
 
@@ -176,7 +178,7 @@ func (p *plan) contentDigest(sequence int64, w Workload, policies []approval.Pol
 	}
 	return digest.Of(digest.Input{
 		Cluster: s.Cluster, Namespace: s.Release.Namespace, Name: s.Release.Name, UID: string(s.Release.UID),
-		Sequence: sequence, Template: w.Template, Services: services, Spec: s.Release.Spec, Policies: policies,
+		Sequence: sequence, Template: w.Template, Services: services, Config: s.Config.Wanted, Spec: s.Release.Spec, Policies: policies,
 	})
 }
 

@@ -64,6 +64,7 @@ const (
 	NoticeRolledBack         = "RolledBack"
 	NoticeSelectorRepaired   = "SelectorRepaired"
 	NoticeColourRetired      = "ColourRetired"
+	NoticeConfigRestored     = "ConfigRestored"
 	NoticeStalled            = "Stalled"
 )
 
@@ -87,6 +88,23 @@ type Materialise struct {
 
 	Revision string
 	Replicas int32
+	// Config are the copies that its Pods use.
+	Config []v1alpha1.ConfigCopy
+}
+
+// CopyConfig copies a ConfigMap or Secret, if it still holds what it should.
+type CopyConfig struct{ v1alpha1.ConfigCopy }
+
+// DropConfig deletes the copy with a UID.
+type DropConfig struct {
+	v1alpha1.ConfigRef
+	UID string
+}
+
+// SurrenderConfig takes our mark off a copy and leaves it as it is.
+type SurrenderConfig struct {
+	v1alpha1.ConfigRef
+	ResourceVersion string
 }
 
 // Scale sets the replicas of a colour's Deployment.
@@ -119,7 +137,10 @@ type ShiftTraffic struct {
 	Added *v1alpha1.AddedApproval
 	// Begun is true when some Services lead to the target already: to finish is
 	// better than to stop half-way.
-	Begun    bool
+	Begun bool
+	// Config is what the approval covers of ConfigMaps and Secrets. They and their
+	// copies are read again as well, unless the switch has Begun.
+	Config   []v1alpha1.ConfigCopy
 	Services []ServiceWrite
 }
 
@@ -174,3 +195,6 @@ func (RemoveFinalizer) isAction() {}
 func (Sweep) isAction()           {}
 func (Surrender) isAction()       {}
 func (Remove) isAction()          {}
+func (CopyConfig) isAction()      {}
+func (DropConfig) isAction()      {}
+func (SurrenderConfig) isAction() {}

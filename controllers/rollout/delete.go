@@ -25,16 +25,21 @@ func (p *plan) delete() {
 			p.do(Surrender{Service: svc.Name, ResourceVersion: svc.ResourceVersion})
 		}
 	}
+	var staying []v1alpha1.Colour
 	for _, c := range []v1alpha1.Colour{v1alpha1.Blue, v1alpha1.Green} {
 		w := p.snap.Workload(c)
 		switch {
-		case !w.Exists || w.Foreign:
+		case w.Foreign:
+			staying = append(staying, c) // given back before
+		case !w.Exists:
 		case p.snap.InUse(c) || p.st.Active != nil && p.st.Active.Colour == c:
+			staying = append(staying, c)
 			p.do(Surrender{Colour: c})
 		default:
 			p.do(Remove{Colour: c, ResourceVersion: w.ResourceVersion})
 		}
 	}
+	p.deleteConfig(staying)
 	p.do(RemoveFinalizer{})
 }
 

@@ -25,6 +25,7 @@ func (p *plan) findFaults() {
 		p.block(v1alpha1.ReasonInvalidSpec, problem)
 	}
 	p.findImageFaults()
+	p.findConfigFaults()
 	for _, ref := range p.spec().Services {
 		if svc := p.service(ref.Name); svc != nil {
 			p.findServiceFaults(svc)

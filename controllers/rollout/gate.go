@@ -95,6 +95,7 @@ func (p *plan) promote() {
 	}
 	p.begin(reason, v1alpha1.Content{
 		Colour: c.Colour, Digest: c.Digest, Revision: c.Revision, TemplateHash: c.TemplateHash, Sequence: c.Sequence,
+		SpecRevision: c.SpecRevision, Config: slices.Clone(c.Config),
 		Authors: slices.Clone(c.Authors), Delegates: slices.Clone(c.Delegates), Services: p.following(spec.Services), AfterSwitch: afterSwitch(spec),
 		ObserveSeconds: spec.ObserveSeconds, KeepIdleSeconds: orDefault(spec.KeepIdleSeconds, 3600),
 		ReadinessGraceSeconds: orDefault(spec.ReadinessGraceSeconds, 15),
@@ -112,6 +113,8 @@ func (p *plan) holdback() string {
 	switch {
 	case c.Digest == "" || c.Revision != p.snap.Revision || !p.materialised(c, w):
 		return "the candidate is being prepared"
+	case !p.copied(c.Config):
+		return "the copies of its ConfigMaps and Secrets are not all there"
 	case !w.Complete(max(p.replicas(), p.liveReady())):
 		return "the Pods of the candidate are not all available"
 	case c.TestedAt == nil:

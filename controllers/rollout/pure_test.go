@@ -20,6 +20,7 @@ import (
 var pure = map[string][]string{
 	"approval":  {"cmp", "encoding/json", "errors", "fmt", "math", "slices", "strings", "time"},
 	"digest":    {"bytes", "crypto/sha256", "encoding/hex", "encoding/json", "errors", "fmt", "maps", "slices", "strconv", "strings", "unicode/utf8"},
+	"snapshot":  {"cmp", "crypto/hmac", "crypto/sha256", "encoding/binary", "encoding/hex", "fmt", "hash", "maps", "slices", "strings"},
 	"speccheck": {"fmt", "maps", "slices", "strings"},
 	"rollout":   {"cmp", "fmt", "maps", "math", "slices", "strings", "time"},
 }
@@ -28,6 +29,7 @@ var values = []string{
 	"github.com/countersign/countersign/api/v1alpha1",
 	"github.com/countersign/countersign/controllers/approval",
 	"github.com/countersign/countersign/controllers/digest",
+	"github.com/countersign/countersign/controllers/snapshot",
 	"github.com/countersign/countersign/controllers/speccheck",
 	"github.com/gowebpki/jcs",
 	"github.com/robfig/cron/v3",

@@ -17,8 +17,9 @@ type Snapshot struct {
 	Now time.Time
 	// Release as read. Its phase and conditions are never looked at.
 	Release v1alpha1.Release
-	// Revision of its spec.
-	Revision string
+	// Revision of its spec with what the ConfigMaps and Secrets hold, and that of
+	// the spec alone.
+	Revision, SpecRevision string
 	// Cluster is the id of the cluster, part of every digest.
 	Cluster string
 	// Problems of the spec, each a sentence that names the field and the remedy.
@@ -30,6 +31,8 @@ type Snapshot struct {
 	// Glasses and Reviews on the Release with what their receipts prove.
 	Glasses []approval.Glass
 	Reviews []approval.Review
+	// Config is what of ConfigMaps and Secrets there is.
+	Config Config
 	// Authors of the content as admission recorded them.
 	Authors Authors
 	// Blue and Green are the two workloads.

@@ -55,6 +55,9 @@ func (p *plan) shift(sw *v1alpha1.SwitchStatus) {
 	_, a.Begun = p.progress(sw)
 	if sw.Reason.Promotes() {
 		a.Policies, a.Added = p.snap.Policies, p.spec().Approval
+		if !a.Begun {
+			a.Config = sw.To.Config
+		}
 		if a.Policies == nil {
 			a.Policies = []approval.Policy{}
 		}
@@ -144,6 +147,9 @@ func (p *plan) calledOff(sw *v1alpha1.SwitchStatus) string {
 	}
 	if w.Ready == 0 {
 		return "the candidate has no ready Pod"
+	}
+	if !p.copied(sw.To.Config) {
+		return "a copy of its ConfigMaps and Secrets is gone"
 	}
 	if sw.To.Revision != p.snap.Revision {
 		return "the content of the Release changed"

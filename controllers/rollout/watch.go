@@ -151,6 +151,7 @@ func (p *plan) giveUp(failed v1alpha1.Content, why string) {
 	if c == nil && failed.Revision == p.snap.Revision {
 		c = &v1alpha1.CandidateStatus{
 			Colour: failed.Colour, Digest: failed.Digest, Revision: failed.Revision, TemplateHash: failed.TemplateHash,
+			SpecRevision: failed.SpecRevision, Config: failed.Config,
 			Sequence: failed.Sequence, ObservedGeneration: p.snap.Release.Generation, Authors: failed.Authors, Delegates: failed.Delegates, Since: p.st.Active.Since,
 		}
 		p.st.Candidate = c

@@ -29,6 +29,7 @@ func Problems(spec v1alpha1.ReleaseSpec) []string {
 			"spec.minReadySeconds is %d, but the candidate has only spec.progressDeadlineSeconds, %d, to become ready; write a smaller minReadySeconds or a larger progressDeadlineSeconds",
 			spec.MinReadySeconds, spec.ProgressDeadlineSeconds))
 	}
+	problems = append(problems, configProblems(spec)...)
 	if spec.Checks != nil {
 		ports := portNames(spec.Template.Spec)
 		problems = append(problems, checkProblems("beforeSwitch", spec.Checks.BeforeSwitch, ports)...)
