@@ -67,6 +67,11 @@ func probes() []probe {
 		{"pod-guard.countersign.dev", func(ctx context.Context, c client.Client) error {
 			return c.Create(ctx, examplePod())
 		}},
+		{"config-guard.countersign.dev", func(ctx context.Context, c client.Client) error {
+			copied := named(&corev1.ConfigMap{}, attemptName)
+			copied.Labels = marks()
+			return c.Create(ctx, copied)
+		}},
 		{"keys-guard.countersign.dev", func(ctx context.Context, c client.Client) error {
 			return c.Create(ctx, named(&corev1.ConfigMap{}, keys.ConfigMapName))
 		}},
