@@ -46,6 +46,9 @@ type world struct {
 	reviews  []approval.Review
 	authors  rollout.Authors
 	colours  map[v1alpha1.Colour]*colour
+	// config is what ConfigMaps and Secrets hold; copies are of them.
+	config map[v1alpha1.ConfigRef]string
+	copies map[v1alpha1.ConfigRef]*rollout.Copy
 	services map[string]*service
 	// outcomes are what checks find, by name; Passed unless told.
 	outcomes map[string]v1alpha1.CheckState
@@ -99,6 +102,7 @@ func newWorld(t tester, changes ...func(*world)) *world {
 		colours:  map[v1alpha1.Colour]*colour{blue: {}, green: {}},
 		services: map[string]*service{}, votes: map[string]approval.Vote{},
 		outcomes: map[string]v1alpha1.CheckState{}, promoted: map[string]bool{},
+		config: map[v1alpha1.ConfigRef]string{}, copies: map[v1alpha1.ConfigRef]*rollout.Copy{},
 	}
 	w.rel = v1alpha1.Release{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "shop", UID: "uid-1", Generation: 1},
@@ -241,11 +245,12 @@ func (w *world) snapshot() rollout.Snapshot {
 		w.t.Fatalf("revision: %v", err)
 	}
 	s := rollout.Snapshot{
-		Now: w.now, Release: *w.rel.DeepCopy(), Revision: revision, Cluster: "c1", Problems: slices.Clone(w.problems),
+		Now: w.now, Release: *w.rel.DeepCopy(), SpecRevision: revision, Cluster: "c1", Problems: slices.Clone(w.problems),
 		Policies: slices.Clone(w.policies), Authors: w.authors, Results: slices.Clone(w.results),
 		Blue: w.workload(blue), Green: w.workload(green), Gate: rollout.Gate{Intact: w.frozen == "", Why: w.frozen},
 		Glasses: slices.Clone(w.glasses), Reviews: slices.Clone(w.reviews),
 	}
+	w.readConfig(&s)
 	for _, slot := range slices.Sorted(maps.Keys(w.votes)) {
 		s.Votes = append(s.Votes, w.votes[slot])
 	}

@@ -121,6 +121,8 @@ func (w *world) permitted(s rollout.Snapshot, d rollout.Decision, a rollout.Acti
 		if a.Preview == "" {
 			idle(a.Colour)
 		}
+	case rollout.DropConfig:
+		w.mayDrop(s, d, a)
 	case rollout.ShiftTraffic:
 		w.mayShift(s, d, a)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/rollout"
+	"github.com/countersign/countersign/controllers/snapshot"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -84,6 +85,8 @@ func (w *world) carry(a rollout.Action) bool {
 		w.rel.Finalizers = nil
 	case rollout.Materialise:
 		return w.materialise(a)
+	case rollout.CopyConfig, rollout.DropConfig, rollout.SurrenderConfig:
+		return w.writeConfig(a)
 	case rollout.Scale:
 		m := w.colours[a.Colour]
 		return w.fresh(m.version, a.ResourceVersion) && w.touch(&m.version, func() { m.replicas = a.Replicas; m.missing = min(m.missing, a.Replicas) })
@@ -145,6 +148,7 @@ func (w *world) materialise(a rollout.Materialise) bool {
 	return w.touch(&m.version, func() {
 		m.exists, m.revision, m.replicas, m.missing = true, a.Revision, a.Replicas, 0
 		m.template = *w.rel.Spec.Template.DeepCopy()
+		snapshot.Rewrite(&m.template, a.Config)
 		m.template.Spec.RestartPolicy = corev1.RestartPolicyAlways
 	})
 }
@@ -263,6 +267,12 @@ func spell(a rollout.Action) string {
 		return fmt.Sprintf("Fence epoch %d", a.Epoch)
 	case rollout.Surrender:
 		return "Surrender " + a.Service + string(a.Colour)
+	case rollout.CopyConfig:
+		return "CopyConfig " + a.Name
+	case rollout.DropConfig:
+		return "DropConfig " + a.Name
+	case rollout.SurrenderConfig:
+		return "SurrenderConfig " + a.Name
 	case rollout.Remove:
 		return "Remove " + a.Preview + string(a.Colour)
 	}

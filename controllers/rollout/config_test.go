@@ -1,0 +1,299 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/rollout"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func TestConfig(t *testing.T) {
+	scenarios(t, map[string]func(*testing.T){
+		"copies come before the Pods that use them": func(t *testing.T) {
+			w := newWorld(t, withConfig)
+			w.run()
+			i, j := slices.Index(w.did, "CopyConfig settings"), slices.Index(w.did, "Materialise blue 3")
+			if i < 0 || j < i {
+				t.Errorf("it did %v", w.did)
+			}
+			w.wantsConfig(blue, "sha256:s1", "hmac-sha256:p1")
+		},
+		"sec/11 edited after the approval": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.rel.Spec.Template = configured("v2")
+			w.run()
+			voted := w.rel.Status.Candidate.Digest
+			w.config[settings] = "sha256:s2"
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic(blue)
+			c := w.rel.Status.Candidate
+			if c == nil || c.Digest == voted || c.Sequence != 3 {
+				t.Fatalf("the candidate is %+v, want another one with a sequence number of its own", c)
+			}
+			w.wantsConfig(blue, "sha256:s1", "hmac-sha256:p1")
+			w.wantsConfig(green, "sha256:s2", "hmac-sha256:p1")
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic(green)
+		},
+		"sec/11 edited there and back": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.rel.Spec.Template = configured("v2")
+			w.run()
+			w.approve("bob")
+			voted := w.votes
+			w.withdraw("bob")
+			w.config[settings] = "sha256:s2"
+			w.run()
+			w.config[settings] = "sha256:s1"
+			w.run()
+			w.votes = voted
+			w.run()
+			w.wantsTraffic(blue)
+		},
+		"sec/11 edited between the decision and the switch": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.rel.Spec.Template = configured("v2")
+			w.run()
+			w.approve("bob")
+			w.writes = 0
+			w.step()
+			if shift, is := w.last.Actions[len(w.last.Actions)-1].(rollout.ShiftTraffic); !is || len(shift.Config) != 2 {
+				t.Fatalf("the switch does not look at the ConfigMap and the Secret again: %v", w.last.Actions)
+			}
+			w.config[settings], w.writes = "sha256:s2", 1<<30
+			w.run()
+			w.wantsTraffic(blue)
+			w.wantsNotice(rollout.NoticeSwitchCancelled)
+		},
+		"sec/11 a copy that is gone at the decision": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.rel.Spec.Template = configured("v2")
+			w.config[settings] = "sha256:s2"
+			w.run()
+			w.approve("bob")
+			w.writes = 0
+			w.step()
+			w.writes = 1 << 30
+			delete(w.copies, w.copiesOf(green)[0])
+			w.step()
+			w.wantsTraffic(blue)
+			w.wantsNotice(rollout.NoticeSwitchCancelled)
+			w.run()
+			w.wantsTraffic(green) // it was made anew, and the vote still holds
+		},
+		"a change of a ConfigMap alone is a candidate": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.config[password] = "hmac-sha256:p2"
+			w.run()
+			w.wants(v1alpha1.PhaseAwaitingApproval)
+			w.wantsNotice(rollout.NoticeCandidateDetected)
+			w.config[password] = "hmac-sha256:p1" // as it was: nothing to release
+			w.run()
+			w.wants(v1alpha1.PhaseStable)
+			w.wantsConfig(blue, "sha256:s1", "hmac-sha256:p1")
+		},
+		"going back brings the former configuration": func(t *testing.T) {
+			w := serving(t, withConfig, withChecks)
+			w.config[settings] = "sha256:s2"
+			w.run()
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic(green)
+			w.outcomes["live"] = v1alpha1.CheckFailed
+			w.run()
+			w.wantsTraffic(blue)
+			w.wantsConfig(blue, "sha256:s1", "hmac-sha256:p1")
+			w.wants(v1alpha1.PhaseHalted) // what failed is not tried again
+		},
+		"copies that nothing uses are removed": func(t *testing.T) {
+			w := serving(t, withConfig)
+			for _, next := range []string{"sha256:s2", "sha256:s3", "sha256:s4"} {
+				w.config[settings] = next
+				w.run()
+				w.approve("bob")
+				w.run()
+				w.pass(5000 * time.Second)
+			}
+			if len(w.copies) != 3 { // two of the ConfigMap, for the two colours, and the Secret
+				t.Errorf("%d copies stand: %v", len(w.copies), w.copies)
+			}
+		},
+		"deletion leaves what serves its copies": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.config[settings] = "sha256:s2"
+			w.run()
+			serves, other := w.copiesOf(blue), w.copiesOf(green)
+			w.did = nil
+			w.rel.DeletionTimestamp = new(metav1.NewTime(w.now))
+			w.step()
+			for _, want := range []string{"SurrenderConfig " + serves[0].Name, "SurrenderConfig " + serves[1].Name, "DropConfig " + other[0].Name} {
+				if !slices.Contains(w.did, want) {
+					t.Errorf("it did %v, want %s", w.did, want)
+				}
+			}
+		},
+		"deletion, tried again, leaves them too": func(t *testing.T) {
+			w := serving(t, withConfig)
+			s := w.snapshot()
+			s.Release.DeletionTimestamp, s.Blue.Foreign = new(metav1.NewTime(w.now)), true
+			for _, a := range rollout.Decide(s).Actions {
+				if _, is := a.(rollout.DropConfig); is {
+					t.Errorf("%s, and the Deployment that was given back uses it", spell(a))
+				}
+			}
+		},
+		"an optional one that is not there is content": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.respec(func(s *v1alpha1.ReleaseSpec) {
+				s.Template = configured("v2")
+				s.Template.Spec.Containers[0].EnvFrom[0].ConfigMapRef.Optional = new(true)
+			})
+			delete(w.config, settings)
+			w.run()
+			w.wantsConfig(green, "sha256:nothing", "hmac-sha256:p1")
+			first := w.rel.Status.Candidate.Sequence
+			w.config[settings] = "sha256:s9"
+			w.run()
+			if got := w.rel.Status.Candidate.Sequence; got == first {
+				t.Error("it is there now, and the candidate is the same")
+			}
+		},
+		"none is copied when the spec says so": func(t *testing.T) {
+			w := newWorld(t, withConfig, func(w *world) { w.rel.Spec.Config = &v1alpha1.ConfigSpec{Snapshot: new(false)} })
+			w.run()
+			if len(w.copies) > 0 || !slices.Contains(w.copiesOf(blue), settings) {
+				t.Errorf("blue uses %v, and the copies are %v", w.copiesOf(blue), w.copies)
+			}
+		},
+	})
+}
+
+func TestConfigFaults(t *testing.T) {
+	scenarios(t, map[string]func(*testing.T){
+		"one that is missing": func(t *testing.T) {
+			w := newWorld(t, withConfig, func(w *world) { delete(w.config, password) })
+			w.run()
+			w.wantsStalled(v1alpha1.ReasonConfigMissing, "kubectl create secret generic password -n prod")
+			w.wantsWaiting(v1alpha1.ReasonConfigMissing)
+			if len(w.copies) > 0 || w.rel.Status.Candidate != nil {
+				t.Error("a candidate is made of what is missing")
+			}
+			w.config[password] = "hmac-sha256:p1"
+			w.run()
+			w.wants(v1alpha1.PhaseAwaitingApproval)
+		},
+		"one that goes missing for a moment takes no votes": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.rel.Spec.Template = configured("v2")
+			w.outcomes["smoke"] = v1alpha1.CheckRunning
+			w.run()
+			before := w.rel.Status.Candidate.Digest
+			delete(w.config, settings)
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic(blue)
+			w.wantsStalled(v1alpha1.ReasonConfigMissing, "settings")
+			w.config[settings] = "sha256:s1"
+			w.run()
+			w.wantsTraffic(green)
+			if w.rel.Status.Active.Digest != before {
+				t.Error("the digest changed")
+			}
+		},
+		"the original of what serves is deleted": func(t *testing.T) {
+			w := serving(t, withConfig)
+			delete(w.config, settings)
+			w.run()
+			w.wantsTraffic(blue)
+			w.wantsConfig(blue, "sha256:s1", "hmac-sha256:p1")
+			w.wantsReady(metav1.ConditionFalse, v1alpha1.ReasonConfigMissing)
+		},
+		"somebody else's object in the place of a copy": func(t *testing.T) {
+			w := newWorld(t, withConfig)
+			s := w.snapshot()
+			ref := v1alpha1.ConfigRef{Kind: v1alpha1.ConfigMap, Name: s.Config.Wanted[0].Copy}
+			w.copies[ref] = &rollout.Copy{ConfigRef: ref, UID: "theirs", Foreign: true, Hash: "sha256:s1"}
+			w.run()
+			w.wantsStalled(v1alpha1.ReasonConfigForeign, "kubectl delete configmap "+ref.Name)
+			if w.colours[blue].exists {
+				t.Error("Pods are made that would use it")
+			}
+			delete(w.copies, ref)
+			w.run()
+			w.wants(v1alpha1.PhaseAwaitingApproval)
+		},
+		"a copy of what serves is deleted": func(t *testing.T) {
+			w := serving(t, withConfig)
+			delete(w.copies, w.copiesOf(blue)[0])
+			w.run()
+			w.wantsNotice(rollout.NoticeConfigRestored)
+			w.wantsConfig(blue, "sha256:s1", "hmac-sha256:p1")
+		},
+		"a copy of what serves is replaced": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.copies[w.copiesOf(blue)[0]].Hash = "sha256:evil"
+			w.run()
+			w.wantsNotice(rollout.NoticeConfigRestored)
+			w.wantsConfig(blue, "sha256:s1", "hmac-sha256:p1")
+		},
+		"a copy of what serves is deleted, and the original has moved on": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.config[settings] = "sha256:s2"
+			delete(w.copies, w.copiesOf(blue)[0])
+			w.run()
+			w.wantsStalled(v1alpha1.ReasonConfigLost, "settings that blue uses")
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic(green) // other content mends it
+		},
+		"a copy of what is kept is deleted": func(t *testing.T) {
+			w := serving(t, withConfig, withChecks)
+			w.config[settings] = "sha256:s2"
+			w.run()
+			w.approve("bob")
+			w.run()
+			delete(w.copies, w.copiesOf(blue)[0])
+			w.run()
+			w.wantsStalled(v1alpha1.ReasonConfigLost, "what traffic would go back to")
+			w.outcomes["live"] = v1alpha1.CheckFailed
+			w.run()
+			w.wantsTraffic(blue) // a rollback asks for nothing
+		},
+		"sec/62 a copy that cannot be read": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.rel.Spec.Template = configured("v2")
+			w.run()
+			for _, c := range w.copies {
+				c.Hash, c.Unread = "", true
+			}
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic(blue)
+			w.wantsNoNotice(rollout.NoticeConfigRestored)
+			for _, c := range w.copies {
+				if c.UID == "" {
+					t.Error("it was replaced")
+				}
+			}
+		},
+		"the candidate's copy was replaced": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.config[settings] = "sha256:s2"
+			w.run()
+			w.copies[w.copiesOf(green)[0]].Hash = "sha256:evil"
+			w.approve("bob")
+			w.step()
+			w.wantsTraffic(blue)
+			w.run()
+			w.wantsConfig(green, "sha256:s2", "hmac-sha256:p1")
+		},
+	})
+}
