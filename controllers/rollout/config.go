@@ -116,7 +116,7 @@ func (p *plan) keepCopies(content *v1alpha1.Content, harm string) {
 		have := p.copyOf(c)
 		switch {
 		case p.stands(c) || have != nil && have.Unread:
-		case slices.Contains(p.snap.Config.Wanted, c):
+		case slices.Contains(p.snap.Config.Wanted, c) && (have == nil || !have.Foreign):
 			p.copyConfig([]v1alpha1.ConfigCopy{c})
 			p.note(true, NoticeConfigRestored, fmt.Sprintf(
 				"%s %s, the copy of %s that %s uses, was deleted or changed by someone else and is made anew", c.Kind, c.Copy, c.Name, content.Colour))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/digest"
 	"github.com/countersign/countersign/controllers/rollout"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -166,6 +167,57 @@ func TestConfig(t *testing.T) {
 				t.Error("it is there now, and the candidate is the same")
 			}
 		},
+		"what is on record says what it was made of": func(t *testing.T) {
+			w := serving(t, withConfig, withChecks)
+			revision, err := digest.Revision(w.rel.Spec)
+			if a := w.rel.Status.Active; err != nil || len(a.Config) != 2 || a.Revision == revision || !a.OfSpec(revision) {
+				t.Errorf("active is %+v, and the revision of the spec is %s", a, revision)
+			}
+			w.config[settings] = "sha256:s2"
+			w.run()
+			w.approve("bob")
+			w.run()
+			w.outcomes["live"] = v1alpha1.CheckFailed
+			w.run()
+			if c := w.rel.Status.Candidate; len(c.Config) != 2 || c.Config[0].Hash != "sha256:s2" || c.SpecRevision != revision {
+				t.Errorf("what was given up is %+v", c)
+			}
+		},
+		"the digest covers what they hold, whatever the copies are called": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.config[settings] = "sha256:s2"
+			w.run()
+			s := w.snapshot()
+			s.Config.Wanted[0].Hash = "sha256:s3"
+			if c := rollout.Decide(s).Status.Candidate; c.Sequence == w.rel.Status.Candidate.Sequence {
+				t.Error("the candidate is the same")
+			}
+		},
+		"copies that two contents share are made once": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.rel.Spec.Template = configured("v2")
+			w.run()
+			delete(w.copies, w.copiesOf(blue)[0])
+			var asked int
+			for _, a := range rollout.Decide(w.snapshot()).Actions {
+				if spell(a) == "CopyConfig settings" {
+					asked++
+				}
+			}
+			if asked != 1 {
+				t.Errorf("it asks %d times", asked)
+			}
+		},
+		"a Deployment that is made anew gets its copies first": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.colours[blue] = &colour{}
+			clear(w.copies)
+			w.run()
+			i, j := slices.Index(w.did, "CopyConfig password"), slices.Index(w.did, "Materialise blue 3")
+			if i < 0 || j < i {
+				t.Errorf("it did %v", w.did)
+			}
+		},
 		"none is copied when the spec says so": func(t *testing.T) {
 			w := newWorld(t, withConfig, func(w *world) { w.rel.Spec.Config = &v1alpha1.ConfigSpec{Snapshot: new(false)} })
 			w.run()
@@ -254,6 +306,16 @@ func TestConfigFaults(t *testing.T) {
 			w.run()
 			w.wantsTraffic(green) // other content mends it
 		},
+		"somebody else's object in the place of a copy that serves": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.copies[w.copiesOf(blue)[0]].Foreign = true
+			w.run()
+			w.wantsStalled(v1alpha1.ReasonConfigForeign, "settings")
+			w.wantsNoNotice(rollout.NoticeConfigRestored)
+			w.config[settings] = "sha256:s2"
+			w.run()
+			w.wantsStalled(v1alpha1.ReasonConfigLost, "settings that blue uses")
+		},
 		"a copy of what is kept is deleted": func(t *testing.T) {
 			w := serving(t, withConfig, withChecks)
 			w.config[settings] = "sha256:s2"
@@ -296,4 +358,38 @@ func TestConfigFaults(t *testing.T) {
 			w.wantsConfig(green, "sha256:s2", "hmac-sha256:p1")
 		},
 	})
+}
+
+// What is on record keeps its copies though no template refers to them, and
+// nobody else's object is touched.
+func TestCopiesOnRecordAreKept(t *testing.T) {
+	config := []v1alpha1.ConfigCopy{{Kind: v1alpha1.ConfigMap, Name: "settings", Copy: "copy", Hash: "sha256:s1"}}
+	content := v1alpha1.Content{Colour: blue, Digest: "sha256:x", Config: config}
+	rows := map[string]func(*rollout.Snapshot){
+		"nothing":       func(*rollout.Snapshot) {},
+		"of others":     func(s *rollout.Snapshot) { s.Config.Copies[0].Foreign = true },
+		"of the spec":   func(s *rollout.Snapshot) { s.Config.Wanted = config },
+		"of the active": func(s *rollout.Snapshot) { s.Release.Status.Active = &v1alpha1.ActiveStatus{Content: content} },
+		"of the former": func(s *rollout.Snapshot) {
+			s.Release.Status.Active = &v1alpha1.ActiveStatus{Content: v1alpha1.Content{Colour: green, KeepIdleSeconds: 60}}
+			s.Release.Status.Former = &v1alpha1.FormerStatus{Content: content}
+		},
+		"of the candidate": func(s *rollout.Snapshot) {
+			s.Release.Status.Candidate = &v1alpha1.CandidateStatus{Colour: blue, Revision: s.Revision, Config: config}
+		},
+		"of a switch": func(s *rollout.Snapshot) {
+			s.Release.Status.Switch = &v1alpha1.SwitchStatus{Epoch: 1, Reason: v1alpha1.SwitchRollback, To: content}
+		},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			s := newWorld(t).snapshot()
+			s.Config.Copies = []rollout.Copy{{ConfigRef: v1alpha1.ConfigRef{Kind: v1alpha1.ConfigMap, Name: "copy"}, UID: "1", Hash: "sha256:s1"}}
+			row(&s)
+			dropped := slices.ContainsFunc(rollout.Decide(s).Actions, func(a rollout.Action) bool { return spell(a) == "DropConfig copy" })
+			if dropped != (name == "nothing") {
+				t.Errorf("dropped: %t", dropped)
+			}
+		})
+	}
 }
