@@ -372,6 +372,7 @@ func TestCopiesOnRecordAreKept(t *testing.T) {
 		"of the active": func(s *rollout.Snapshot) { s.Release.Status.Active = &v1alpha1.ActiveStatus{Content: content} },
 		"of the former": func(s *rollout.Snapshot) {
 			s.Release.Status.Active = &v1alpha1.ActiveStatus{Content: v1alpha1.Content{Colour: green, KeepIdleSeconds: 60}}
+			s.Release.Spec.Paused = true // no candidate takes its place
 			s.Release.Status.Former = &v1alpha1.FormerStatus{Content: content}
 		},
 		"of the candidate": func(s *rollout.Snapshot) {
