@@ -27,6 +27,7 @@ var stages = []struct {
 	{"workloads", workloadStage, workloadRules},
 	{"endpoints", endpointsStage, endpointsRules},
 	{"keys", keysStage, keysRules},
+	{"config", configStage, configRules},
 }
 
 // expression is one validation of a policy in config/policy.
