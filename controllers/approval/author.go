@@ -8,13 +8,17 @@ import (
 	"slices"
 )
 
-// unknown is a program that changed the content for a person whom nobody knows;
-// empty if there is none. Of several it is the first by name.
+// unknown says of what nobody knows which person changed it: a program wrote it,
+// or nobody looked. Of several programs it is the first by name. Empty if all is
+// known.
 func (s Subject) unknown() string {
 	for _, author := range set(s.Authors) {
 		if isProgram(author) && !slices.Contains(s.Named, author) {
-			return author
+			return author + " changed the content, nobody knows for whom"
 		}
+	}
+	if s.Unwitnessed != "" {
+		return "nobody knows who changed " + s.Unwitnessed
 	}
 	return ""
 }
@@ -32,7 +36,7 @@ func (e *electorate) suspect() {
 	for i := range e.policies {
 		p := &e.policies[i]
 		if p.RefuseUnknownAuthor {
-			e.refuses = fmt.Sprintf("%s changed the content, nobody knows for whom, and policy %s lets no such content through; a person has to apply the change", e.unknown, p.Name)
+			e.refuses = fmt.Sprintf("%s, and policy %s lets no such content through; a person has to apply the change to the Release itself", e.unknown, p.Name)
 			continue
 		}
 		if extra.policy < 0 {

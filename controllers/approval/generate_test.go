@@ -75,6 +75,9 @@ func someSubject(t *rapid.T) approval.Subject {
 		s.Authors = someUsers(t, 2)
 		s.Named = rapid.SampledFrom([][]string{nil, nil, {"system:bot"}}).Draw(t, "named")
 	}
+	if rarely(t, "unwitnessed") {
+		s.Unwitnessed = "ConfigMap settings"
+	}
 	return s
 }
 

@@ -156,9 +156,14 @@ func (o oracle) seated() (filled, seats int) {
 	return filled, seats
 }
 
-// suspicious tells whether nobody knows for whom a program wrote, and it matters.
+// suspicious tells whether nobody knows for whom a program wrote, or who changed
+// a part, and it matters.
 func (o oracle) suspicious() bool {
-	return o.authorsExcluded() && o.refused() == "" && slices.ContainsFunc(o.subject.Authors, o.stranger)
+	return o.authorsExcluded() && o.refused() == "" && o.strange()
+}
+
+func (o oracle) strange() bool {
+	return o.subject.Unwitnessed != "" || slices.ContainsFunc(o.subject.Authors, o.stranger)
 }
 
 func (o oracle) stranger(author string) bool {
@@ -168,7 +173,7 @@ func (o oracle) stranger(author string) bool {
 // refused is a policy that lets nothing of a stranger through.
 func (o oracle) refused() string {
 	for _, p := range o.demanding() {
-		if p.RefuseUnknownAuthor && slices.ContainsFunc(o.subject.Authors, o.stranger) {
+		if p.RefuseUnknownAuthor && o.strange() {
 			return p.Name
 		}
 	}

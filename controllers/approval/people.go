@@ -90,7 +90,7 @@ type electorate struct {
 	persons           persons
 	authors           map[string]string // account that changed the content, by person
 	authorsMayApprove bool
-	unknown           string // a program that wrote content, nobody knows for whom
+	unknown           string // of what content nobody knows who changed it
 	refuses           string // why an unknown author keeps the content out
 }
 

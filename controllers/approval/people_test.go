@@ -38,6 +38,10 @@ func TestAuthors(t *testing.T) {
 			outcome: approval.Blocked, because: v1alpha1.ReasonAuthorsUnknown, why: map[string]string{"bob": "it is not judged"}, message: "it is not proven who changed the content"},
 		"None":     {reason: "content that nobody wrote does not exist", policies: []approval.Policy{qa}, subject: by(), votes: []approval.Vote{yes("bob")}, outcome: approval.Blocked, because: v1alpha1.ReasonAuthorsUnknown},
 		"Nameless": {reason: "an author without a name is unknown", policies: []approval.Policy{qa}, subject: by("dev", ""), votes: []approval.Vote{yes("bob")}, outcome: approval.Blocked, because: v1alpha1.ReasonAuthorsUnknown},
+		"Unwitnessed": {reason: "nobody knows who changed a part, so that one more person approves", policies: []approval.Policy{qa}, subject: approval.Subject{Digest: candidate, Authors: []string{"dev"}, AuthorsKnown: true, Unwitnessed: "ConfigMap settings"}, votes: []approval.Vote{yes("bob")},
+			outcome: approval.Pending, because: v1alpha1.ReasonAwaitingApproval, message: "nobody knows who changed all of the content, so that policy", seats: []string{"prod/qa=bob"}},
+		"UnwitnessedRefused": {reason: "or nothing of it is let through", policies: []approval.Policy{with(qa, func(p *approval.Policy) { p.RefuseUnknownAuthor = true })}, subject: approval.Subject{Digest: candidate, Authors: []string{"dev"}, AuthorsKnown: true, Unwitnessed: "ConfigMap settings"}, votes: []approval.Vote{yes("bob")},
+			outcome: approval.Blocked, because: v1alpha1.ReasonAuthorsUnknown, message: "nobody knows who changed ConfigMap settings, and policy"},
 		"UnknownThoughAllowed": {reason: "also where authors may approve", policies: []approval.Policy{with(qa, open)}, subject: approval.Subject{Digest: candidate, Authors: []string{"dev"}}, votes: []approval.Vote{yes("bob")},
 			outcome: approval.Blocked, because: v1alpha1.ReasonAuthorsUnknown},
 	})

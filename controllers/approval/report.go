@@ -131,7 +131,7 @@ func (m Missing) sentence() string {
 	case m.Rule == RuleDistinctPersons:
 		return fmt.Sprintf("policy %s needs %s in all, %s", m.Policy, more(m.Count, "person"), m.who())
 	case m.Rule == RuleUnknownAuthor:
-		return fmt.Sprintf("a program changed the content, and nobody knows for whom, so that policy %s needs %s, %s", m.Policy, more(m.Count, "approval"), m.who())
+		return fmt.Sprintf("nobody knows who changed all of the content, so that policy %s needs %s, %s", m.Policy, more(m.Count, "approval"), m.who())
 	}
 	return fmt.Sprintf("%s/%s needs %s, %s", m.Policy, m.Rule, more(m.Count, "approval"), m.who())
 }

@@ -32,7 +32,7 @@ func TestUnsatisfiable(t *testing.T) {
 		"Persons":       {"more persons than there are", []approval.Policy{with(policy("prod", users("qa", 1, "bob", "carol")), distinct(3))}, nil, []string{"policy prod needs 1 more person in all"}},
 		"PersonsGroup":  {"a group may have more", []approval.Policy{with(policy("prod", group("qa", 1, "qa")), distinct(9))}, nil, nil},
 		"Broken":        {"what is broken is nobody's", []approval.Policy{policy("prod", users("qa", 0, "bob"))}, nil, []string{"rule prod/qa can never be met"}},
-		"UnknownAuthor": {"the person more is not there", []approval.Policy{policy("prod", users("qa", 1, "bob"))}, []string{"system:serviceaccount:a:b"}, []string{"nobody knows for whom"}},
+		"UnknownAuthor": {"the person more is not there", []approval.Policy{policy("prod", users("qa", 1, "bob"))}, []string{"system:serviceaccount:a:b"}, []string{"nobody knows who changed all of the content"}},
 		"HoldOnly":      {"a hold is nobody's to fill", []approval.Policy{policy("prod", group("qa", 1, "qa")), {Name: "stop", Hold: "x"}}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,6 +19,9 @@ type Subject struct {
 	// they wrote. That person is an author, too. Of any other program, nobody
 	// knows.
 	Named []string
+	// Unwitnessed is a part of the content, such as a ConfigMap, of which nobody
+	// knows who changed it. Empty if there is none.
+	Unwitnessed string
 }
 
 // Outcome is what a verdict comes to. Only Approved lets a candidate through.

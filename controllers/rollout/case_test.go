@@ -47,8 +47,8 @@ type world struct {
 	authors  rollout.Authors
 	colours  map[v1alpha1.Colour]*colour
 	// config is what ConfigMaps and Secrets hold; copies are of them.
-	config map[v1alpha1.ConfigRef]string
-	copies map[v1alpha1.ConfigRef]*rollout.Copy
+	config   map[v1alpha1.ConfigRef]string
+	copies   map[v1alpha1.ConfigRef]*rollout.Copy
 	services map[string]*service
 	// outcomes are what checks find, by name; Passed unless told.
 	outcomes map[string]v1alpha1.CheckState
@@ -168,6 +168,9 @@ func observing(t tester, changes ...func(*world)) *world {
 	w := newWorld(t, changes...)
 	w.run()
 	w.approve("bob")
+	if len(w.config) > 0 {
+		w.approve("carol") // nobody knows who wrote it
+	}
 	w.run()
 	w.wants(v1alpha1.PhaseObserving)
 	w.did, w.told = nil, nil

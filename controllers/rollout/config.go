@@ -200,6 +200,18 @@ func (p *plan) stranger(c *v1alpha1.CandidateStatus) string {
 	return ""
 }
 
+// configNote tells voters about what they cannot see in the Release.
+func (p *plan) configNote() string {
+	what := p.stranger(p.st.Candidate)
+	switch {
+	case what == "":
+		return ""
+	case len(p.snap.Config.Live) > 0:
+		return " (an approval covers the name of " + what + ", not what it holds)"
+	}
+	return " (" + what + " is new or was changed since the last promotion)"
+}
+
 // specRevision of the snapshot, where it is not the content's.
 func (p *plan) specRevision() string {
 	if p.snap.SpecRevision == p.snap.Revision {

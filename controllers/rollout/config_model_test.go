@@ -27,6 +27,13 @@ func withConfig(w *world) {
 	w.rel.Spec.Template = configured("v1")
 }
 
+// approveBoth is one vote and one more.
+func (w *world) approveBoth() {
+	w.t.Helper()
+	w.approve("bob")
+	w.approve("carol")
+}
+
 // configured is a template that refers to both.
 func configured(image string) corev1.PodTemplateSpec {
 	t := template(image)
@@ -118,4 +125,24 @@ func (w *world) wantsConfig(c v1alpha1.Colour, hashes ...string) {
 	if !slices.Equal(got, hashes) {
 		w.t.Errorf("%s uses %v, want %v", c, got, hashes)
 	}
+}
+
+// unwitnessed is the oracle of who changed the configuration: nobody knows,
+// unless all that it holds was let through with the active content.
+func unwitnessed(s rollout.Snapshot) string {
+	approved := map[string]bool{}
+	if s.Release.Status.Active != nil {
+		for _, c := range s.Release.Status.Active.Config {
+			approved[c.Name+c.Hash] = true
+		}
+	}
+	for _, c := range s.Config.Wanted {
+		if !c.Absent && !approved[c.Name+c.Hash] {
+			return c.Name
+		}
+	}
+	if len(s.Config.Live) > 0 {
+		return s.Config.Live[0].Name
+	}
+	return ""
 }

@@ -5,12 +5,14 @@ package rollout_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/digest"
 	"github.com/countersign/countersign/controllers/rollout"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -31,7 +33,7 @@ func TestConfig(t *testing.T) {
 			w.run()
 			voted := w.rel.Status.Candidate.Digest
 			w.config[settings] = "sha256:s2"
-			w.approve("bob")
+			w.approveBoth()
 			w.run()
 			w.wantsTraffic(blue)
 			c := w.rel.Status.Candidate
@@ -40,7 +42,7 @@ func TestConfig(t *testing.T) {
 			}
 			w.wantsConfig(blue, "sha256:s1", "hmac-sha256:p1")
 			w.wantsConfig(green, "sha256:s2", "hmac-sha256:p1")
-			w.approve("bob")
+			w.approveBoth()
 			w.run()
 			w.wantsTraffic(green)
 		},
@@ -48,7 +50,7 @@ func TestConfig(t *testing.T) {
 			w := serving(t, withConfig)
 			w.rel.Spec.Template = configured("v2")
 			w.run()
-			w.approve("bob")
+			w.approveBoth()
 			voted := w.votes
 			w.withdraw("bob")
 			w.config[settings] = "sha256:s2"
@@ -63,7 +65,7 @@ func TestConfig(t *testing.T) {
 			w := serving(t, withConfig)
 			w.rel.Spec.Template = configured("v2")
 			w.run()
-			w.approve("bob")
+			w.approveBoth()
 			w.writes = 0
 			w.step()
 			if shift, is := w.last.Actions[len(w.last.Actions)-1].(rollout.ShiftTraffic); !is || len(shift.Config) != 2 {
@@ -79,7 +81,7 @@ func TestConfig(t *testing.T) {
 			w.rel.Spec.Template = configured("v2")
 			w.config[settings] = "sha256:s2"
 			w.run()
-			w.approve("bob")
+			w.approveBoth()
 			w.writes = 0
 			w.step()
 			w.writes = 1 << 30
@@ -105,7 +107,7 @@ func TestConfig(t *testing.T) {
 			w := serving(t, withConfig, withChecks)
 			w.config[settings] = "sha256:s2"
 			w.run()
-			w.approve("bob")
+			w.approveBoth()
 			w.run()
 			w.wantsTraffic(green)
 			w.outcomes["live"] = v1alpha1.CheckFailed
@@ -119,7 +121,7 @@ func TestConfig(t *testing.T) {
 			for _, next := range []string{"sha256:s2", "sha256:s3", "sha256:s4"} {
 				w.config[settings] = next
 				w.run()
-				w.approve("bob")
+				w.approveBoth()
 				w.run()
 				w.pass(5000 * time.Second)
 			}
@@ -175,7 +177,7 @@ func TestConfig(t *testing.T) {
 			}
 			w.config[settings] = "sha256:s2"
 			w.run()
-			w.approve("bob")
+			w.approveBoth()
 			w.run()
 			w.outcomes["live"] = v1alpha1.CheckFailed
 			w.run()
@@ -228,6 +230,58 @@ func TestConfig(t *testing.T) {
 	})
 }
 
+// Who changes ConfigMaps and Secrets is not known, so that a voter may have: one
+// more person has to approve, unless all of it was let through before.
+func TestNobodyKnowsWhoChangedConfig(t *testing.T) {
+	rows := map[string]struct {
+		change func(*world)
+		more   bool
+		says   string
+	}{
+		"nothing of it": {func(w *world) { w.rel.Spec.Template = configured("v2") }, false, ""},
+		"a ConfigMap":   {func(w *world) { w.config[settings] = "sha256:s2" }, true, "(ConfigMap settings is new or was changed since the last promotion)"},
+		"a Secret":      {func(w *world) { w.config[password] = "hmac-sha256:p2" }, true, "(Secret password is new"},
+		"one that is new": {func(w *world) {
+			w.config[v1alpha1.ConfigRef{Kind: v1alpha1.ConfigMap, Name: "more"}] = "sha256:m"
+			w.rel.Spec.Template = configured("v2")
+			w.rel.Spec.Template.Spec.Volumes = volumesOf("more", false)
+		}, true, "(ConfigMap more is new"},
+		"one that is optional and not there": {func(w *world) {
+			w.rel.Spec.Template = configured("v2")
+			w.rel.Spec.Template.Spec.Volumes = volumesOf("more", true)
+		}, false, ""},
+		"one that is not copied": {func(w *world) {
+			w.rel.Spec.Config = &v1alpha1.ConfigSpec{Live: []v1alpha1.ConfigRef{password}}
+		}, true, "(an approval covers the name of Secret password, which is not copied, not what it holds)"},
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			w := serving(t, withConfig)
+			row.change(w)
+			w.run()
+			w.approve("bob")
+			w.run()
+			if held := w.rel.Status.Candidate != nil; held != row.more {
+				t.Fatalf("one vote is not enough: %t, want %t; it waits for %q", held, row.more, w.rel.Status.WaitingFor)
+			}
+			if m := w.condition(v1alpha1.ConditionApproved).Message; !strings.Contains(m, row.says) {
+				t.Errorf("the message is %q, want %q in it", m, row.says)
+			}
+			if row.more {
+				w.approve("carol")
+				w.run()
+			}
+			w.wantsTraffic(green)
+		})
+	}
+}
+
+func volumesOf(name string, optional bool) []corev1.Volume {
+	return []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{ConfigMap: &corev1.ConfigMapVolumeSource{
+		LocalObjectReference: corev1.LocalObjectReference{Name: name}, Optional: &optional,
+	}}}}
+}
+
 func TestConfigFaults(t *testing.T) {
 	scenarios(t, map[string]func(*testing.T){
 		"one that is missing": func(t *testing.T) {
@@ -249,7 +303,7 @@ func TestConfigFaults(t *testing.T) {
 			w.run()
 			before := w.rel.Status.Candidate.Digest
 			delete(w.config, settings)
-			w.approve("bob")
+			w.approveBoth()
 			w.run()
 			w.wantsTraffic(blue)
 			w.wantsStalled(v1alpha1.ReasonConfigMissing, "settings")
@@ -302,7 +356,7 @@ func TestConfigFaults(t *testing.T) {
 			delete(w.copies, w.copiesOf(blue)[0])
 			w.run()
 			w.wantsStalled(v1alpha1.ReasonConfigLost, "settings that blue uses")
-			w.approve("bob")
+			w.approveBoth()
 			w.run()
 			w.wantsTraffic(green) // other content mends it
 		},
@@ -320,7 +374,7 @@ func TestConfigFaults(t *testing.T) {
 			w := serving(t, withConfig, withChecks)
 			w.config[settings] = "sha256:s2"
 			w.run()
-			w.approve("bob")
+			w.approveBoth()
 			w.run()
 			delete(w.copies, w.copiesOf(blue)[0])
 			w.run()
@@ -336,7 +390,7 @@ func TestConfigFaults(t *testing.T) {
 			for _, c := range w.copies {
 				c.Hash, c.Unread = "", true
 			}
-			w.approve("bob")
+			w.approveBoth()
 			w.run()
 			w.wantsTraffic(blue)
 			w.wantsNoNotice(rollout.NoticeConfigRestored)
@@ -351,7 +405,7 @@ func TestConfigFaults(t *testing.T) {
 			w.config[settings] = "sha256:s2"
 			w.run()
 			w.copies[w.copiesOf(green)[0]].Hash = "sha256:evil"
-			w.approve("bob")
+			w.approveBoth()
 			w.step()
 			w.wantsTraffic(blue)
 			w.run()

@@ -159,6 +159,7 @@ func (w *world) mayPromote(s rollout.Snapshot, d rollout.Decision, a rollout.Shi
 	c, sw := d.Status.Candidate, d.Status.Switch
 	verdict := approval.Evaluate(s.Policies, approval.Subject{
 		Digest: c.Digest, Authors: s.Authors.Names, AuthorsKnown: s.Authors.Known, Named: approval.Trusted(s.Policies, s.Authors.Delegates),
+		Unwitnessed: unwitnessed(s),
 	}, s.Votes, s.Now)
 	if a.Policies == nil {
 		w.t.Errorf("I1: %s does not say by which policies", spell(a))

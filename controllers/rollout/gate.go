@@ -59,7 +59,7 @@ func (p *plan) evaluate(c *v1alpha1.CandidateStatus) approval.Verdict {
 func (p *plan) subject(c *v1alpha1.CandidateStatus) approval.Subject {
 	return approval.Subject{
 		Digest: c.Digest, Authors: c.Authors, AuthorsKnown: p.snap.Authors.Known,
-		Named: approval.Trusted(p.snap.Policies, c.Delegates),
+		Named: approval.Trusted(p.snap.Policies, c.Delegates), Unwitnessed: p.stranger(c),
 	}
 }
 
