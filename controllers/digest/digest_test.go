@@ -30,6 +30,18 @@ func TestEverythingIsCovered(t *testing.T) {
 	t.Run("sec/09 Revision", func(t *testing.T) {
 		covers(t, v1alpha1.ReleaseSpec{}, digest.Revision, ".Replicas", ".Paused")
 	})
+	t.Run("sec/11 ContentRevision", func(t *testing.T) {
+		type content struct{ Config []v1alpha1.ConfigCopy }
+		sum := func(c content) (string, error) { return digest.ContentRevision("0123456789abcdef", c.Config) }
+		if got := must(t)(sum(content{})); got != "0123456789abcdef" {
+			t.Errorf("without any it is %s, not the spec's", got)
+		}
+		one := make([]v1alpha1.ConfigCopy, 1)
+		if a, b := must(t)(sum(content{one})), must(t)(digest.ContentRevision("0123456789abcdee", one)); a == b || len(a) != 16 {
+			t.Errorf("%s and %s", a, b)
+		}
+		covers(t, content{one}, sum)
+	})
 	t.Run("sec/09 TemplateHash", func(t *testing.T) { covers(t, corev1.PodTemplateSpec{}, digest.TemplateHash) })
 }
 

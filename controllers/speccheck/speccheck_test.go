@@ -4,6 +4,7 @@
 package speccheck
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -24,6 +25,14 @@ func valid() v1alpha1.ReleaseSpec {
 		},
 		ProgressDeadlineSeconds: 600,
 	}
+}
+
+func configMaps(n int) (from []corev1.EnvFromSource) {
+	for i := range n {
+		ref := corev1.LocalObjectReference{Name: fmt.Sprint("c", i)}
+		from = append(from, corev1.EnvFromSource{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: ref}})
+	}
+	return from
 }
 
 func TestProblems(t *testing.T) {
@@ -56,6 +65,19 @@ func TestProblems(t *testing.T) {
 			s.Template.Spec.InitContainers = []corev1.Container{{Ports: s.Template.Spec.Containers[0].Ports}}
 			s.Template.Spec.Containers[0].Ports = nil
 		}, []string{"http.port"}},
+		"ManyConfigs": {func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.Containers[0].EnvFrom = configMaps(65) },
+			[]string{"refers to 65 ConfigMaps and Secrets", "64 can be", "spec.config.live"}},
+		"AsManyConfigsAsCanBe": {change: func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.Containers[0].EnvFrom = configMaps(64) }},
+		"ManyConfigsNotCopied": {change: func(s *v1alpha1.ReleaseSpec) {
+			s.Template.Spec.Containers[0].EnvFrom, s.Config = configMaps(65), &v1alpha1.ConfigSpec{Snapshot: new(false)}
+		}},
+		"LiveUnused": {func(s *v1alpha1.ReleaseSpec) {
+			s.Config = &v1alpha1.ConfigSpec{Live: []v1alpha1.ConfigRef{{Kind: v1alpha1.Secret, Name: "tls"}}}
+		}, []string{"spec.config.live names Secret tls", "take it out"}},
+		"LiveUsed": {change: func(s *v1alpha1.ReleaseSpec) {
+			s.Template.Spec.Containers[0].EnvFrom = configMaps(1)
+			s.Config = &v1alpha1.ConfigSpec{Live: []v1alpha1.ConfigRef{{Kind: v1alpha1.ConfigMap, Name: "c0"}}}
+		}},
 		"PortZero":     {func(s *v1alpha1.ReleaseSpec) { s.Checks.AfterSwitch[0].HTTP.Port = intstr.FromInt32(0) }, []string{"from 1 to 65535"}},
 		"PortTooLarge": {func(s *v1alpha1.ReleaseSpec) { s.Checks.AfterSwitch[0].HTTP.Port = intstr.FromInt32(65536) }, []string{"from 1 to 65535"}},
 	}
