@@ -99,11 +99,16 @@ func identityOnly(o any) (any, error) {
 	m.SetManagedFields(nil)
 	m.SetOwnerReferences(nil)
 	m.SetFinalizers(nil)
-	release, ours := m.GetLabels()[v1alpha1.ReleaseLabel]
-	m.SetLabels(nil)
-	if ours {
-		m.SetLabels(map[string]string{v1alpha1.ReleaseLabel: release})
+	var ours map[string]string
+	for _, key := range []string{v1alpha1.ReleaseLabel, v1alpha1.UnusedLabel} {
+		if value, has := m.GetLabels()[key]; has {
+			if ours == nil {
+				ours = map[string]string{}
+			}
+			ours[key] = value
+		}
 	}
+	m.SetLabels(ours)
 	return o, nil
 }
 

@@ -23,6 +23,10 @@ const (
 	// of the object that it was copied from.
 	ConfigSourceAnnotation = "countersign.dev/copy-of"
 
+	// UnusedLabel is on a copy of a ConfigMap or Secret that nothing uses and that
+	// is about to be removed.
+	UnusedLabel = "countersign.dev/unused"
+
 	// EpochAnnotation, on a Service, is the epoch of the switch that wrote its
 	// selector. It only grows: a writer with a smaller or equal one is refused.
 	EpochAnnotation = "countersign.dev/epoch"

@@ -58,6 +58,8 @@ func (a *Actor) one(ctx context.Context, rel *v1alpha1.Release, action rollout.A
 		return a.materialise(ctx, rel, action)
 	case rollout.CopyConfig:
 		return a.copyConfig(ctx, rel, action.ConfigCopy)
+	case rollout.MarkConfig:
+		return a.markConfig(ctx, rel, action)
 	case rollout.DropConfig:
 		return a.dropConfig(ctx, rel, action)
 	case rollout.SurrenderConfig:

@@ -97,19 +97,34 @@ func (a *Actor) configStands(ctx context.Context, namespace string, config []v1a
 }
 
 func (a *Actor) dropConfig(ctx context.Context, rel *v1alpha1.Release, d rollout.DropConfig) error {
-	uid := types.UID(d.UID)
-	err := a.Client.Delete(ctx, configObject(rel.Namespace, d.ConfigRef), client.Preconditions{UID: &uid}, direct)
+	uid, version := types.UID(d.UID), d.ResourceVersion
+	pre := client.Preconditions{UID: &uid, ResourceVersion: &version}
+	err := a.Client.Delete(ctx, configObject(rel.Namespace, d.ConfigRef), pre, direct)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %s %s/%s: %w", d.Kind, rel.Namespace, d.Name, err)
 	}
 	return nil
 }
 
+func (a *Actor) markConfig(ctx context.Context, rel *v1alpha1.Release, m rollout.MarkConfig) error {
+	value := "null"
+	if m.Unused {
+		value = `"true"`
+	}
+	return a.labelConfig(ctx, rel, m.ConfigRef, m.ResourceVersion, v1alpha1.UnusedLabel, value)
+}
+
 func (a *Actor) surrenderConfig(ctx context.Context, rel *v1alpha1.Release, s rollout.SurrenderConfig) error {
-	patch := fmt.Appendf(nil, `{"metadata":{"resourceVersion":%q,"labels":{%q:null}}}`, s.ResourceVersion, v1alpha1.ReleaseLabel)
-	err := a.Client.Patch(ctx, configObject(rel.Namespace, s.ConfigRef), client.RawPatch(types.MergePatchType, patch), direct)
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("take the label off %s %s/%s: %w", s.Kind, rel.Namespace, s.Name, err)
+	err := a.labelConfig(ctx, rel, s.ConfigRef, s.ResourceVersion, v1alpha1.ReleaseLabel, "null")
+	return client.IgnoreNotFound(err)
+}
+
+// labelConfig sets a label to a value in JSON.
+func (a *Actor) labelConfig(ctx context.Context, rel *v1alpha1.Release, ref v1alpha1.ConfigRef, version, label, value string) error {
+	patch := fmt.Appendf(nil, `{"metadata":{"resourceVersion":%q,"labels":{%q:%s}}}`, version, label, value)
+	err := a.Client.Patch(ctx, configObject(rel.Namespace, ref), client.RawPatch(types.MergePatchType, patch), direct)
+	if err != nil {
+		return fmt.Errorf("label %s %s/%s: %w", ref.Kind, rel.Namespace, ref.Name, err)
 	}
 	return nil
 }

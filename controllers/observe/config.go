@@ -112,7 +112,7 @@ func (o *Observer) copies(ctx context.Context, s *rollout.Snapshot) error {
 func (o *Observer) addCopy(ctx context.Context, s *rollout.Snapshot, m *metav1.PartialObjectMetadata, ref v1alpha1.ConfigRef, needed bool) error {
 	c := rollout.Copy{
 		ConfigRef: ref, UID: string(m.UID), ResourceVersion: m.ResourceVersion,
-		Foreign: m.Labels[v1alpha1.ReleaseLabel] != s.Release.Name,
+		Foreign: m.Labels[v1alpha1.ReleaseLabel] != s.Release.Name, Unused: m.Labels[v1alpha1.UnusedLabel] != "",
 	}
 	if needed && !c.Foreign {
 		contents, err := o.contents(ctx, m, ref)

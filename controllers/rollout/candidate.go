@@ -13,10 +13,16 @@ import (
 )
 
 // pickCandidate keeps the candidate the newest content of the spec, and its
-// digest the digest of what stands in its colour. While something is missing
-// that the template refers to, it is not known what the content is.
+// digest the digest of what stands in its colour.
 func (p *plan) pickCandidate() {
-	if p.moving() != nil || len(p.snap.Problems)+len(p.snap.Config.Missing) > 0 {
+	if p.moving() != nil || len(p.snap.Problems) > 0 {
+		return
+	}
+	if len(p.snap.Config.Missing) > 0 {
+		// What the content is cannot be known yet, but who wrote it can.
+		if c := p.st.Candidate; c != nil && p.snap.Authors.Known {
+			p.addAuthors(c)
+		}
 		return
 	}
 	if a := p.st.Active; a != nil && a.Revision == p.snap.Revision {

@@ -32,6 +32,8 @@ type Copy struct {
 	UID, ResourceVersion string
 	// Foreign is true when it does not carry the Release's label.
 	Foreign bool
+	// Unused is true when it is marked so.
+	Unused bool
 	// Hash of what it holds. Empty for one that nothing needs.
 	Hash string
 	// Unread is true when it is not known what it holds. It does not stand then,
@@ -63,10 +65,10 @@ func (p *plan) copyOf(c v1alpha1.ConfigCopy) *Copy {
 	return nil
 }
 
-// stands tells whether a copy is there and holds what it should.
+// stands tells whether a copy is there to stay and holds what it should.
 func (p *plan) stands(c v1alpha1.ConfigCopy) bool {
 	have := p.copyOf(c)
-	return have != nil && !have.Foreign && c.Hash != "" && have.Hash == c.Hash
+	return have != nil && !have.Foreign && !have.Unused && c.Hash != "" && have.Hash == c.Hash
 }
 
 // copied tells whether all copies of a content stand.
@@ -83,9 +85,11 @@ func (p *plan) copyConfig(config []v1alpha1.ConfigCopy) bool {
 		case p.stands(c):
 		case have == nil:
 			p.once(CopyConfig{c})
+		case have.Unused && have.Hash == c.Hash && c.Hash != "":
+			p.once(MarkConfig{have.ConfigRef, have.ResourceVersion, false})
 		case !have.Foreign && !have.Unread:
 			free = false
-			p.once(DropConfig{have.ConfigRef, have.UID})
+			p.once(DropConfig{have.ConfigRef, have.UID, have.ResourceVersion})
 		default:
 			free = false
 		}
@@ -116,6 +120,8 @@ func (p *plan) keepCopies(content *v1alpha1.Content, harm string) {
 		have := p.copyOf(c)
 		switch {
 		case p.stands(c) || have != nil && have.Unread:
+		case have != nil && have.Unused && have.Hash == c.Hash:
+			p.copyConfig([]v1alpha1.ConfigCopy{c})
 		case slices.Contains(p.snap.Config.Wanted, c) && (have == nil || !have.Foreign):
 			p.copyConfig([]v1alpha1.ConfigCopy{c})
 			p.note(true, NoticeConfigRestored, fmt.Sprintf(
@@ -128,7 +134,7 @@ func (p *plan) keepCopies(content *v1alpha1.Content, harm string) {
 	}
 }
 
-// collect removes copies that nothing uses: neither a content on record nor the
+// collect marks and then removes copies that nothing uses: neither a content on record nor the
 // template of a colour, whatever is on record.
 func (p *plan) collect() {
 	used := p.references(v1alpha1.Blue, v1alpha1.Green)
@@ -149,8 +155,12 @@ func (p *plan) collect() {
 		used = append(used, v1alpha1.ConfigRef{Kind: c.Kind, Name: c.Copy})
 	}
 	for _, have := range p.snap.Config.Copies {
-		if !have.Foreign && !slices.Contains(used, have.ConfigRef) {
-			p.once(DropConfig{have.ConfigRef, have.UID})
+		switch {
+		case have.Foreign || slices.Contains(used, have.ConfigRef):
+		case have.Unused:
+			p.once(DropConfig{have.ConfigRef, have.UID, have.ResourceVersion})
+		default:
+			p.once(MarkConfig{have.ConfigRef, have.ResourceVersion, true})
 		}
 	}
 }
@@ -175,7 +185,7 @@ func (p *plan) deleteConfig(staying []v1alpha1.Colour) {
 		case slices.Contains(used, have.ConfigRef):
 			p.do(SurrenderConfig{have.ConfigRef, have.ResourceVersion})
 		default:
-			p.do(DropConfig{have.ConfigRef, have.UID})
+			p.do(DropConfig{have.ConfigRef, have.UID, have.ResourceVersion})
 		}
 	}
 }

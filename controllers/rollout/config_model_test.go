@@ -75,10 +75,19 @@ func (w *world) writeConfig(a rollout.Action) bool {
 		}
 		w.version++
 		w.copies[ref] = &rollout.Copy{ConfigRef: ref, UID: fmt.Sprint("uid-", w.version), ResourceVersion: fmt.Sprint(w.version), Hash: a.Hash}
-	case rollout.DropConfig:
-		if c := w.copies[a.ConfigRef]; c != nil && c.UID == a.UID {
-			delete(w.copies, a.ConfigRef)
+	case rollout.MarkConfig:
+		c := w.copies[a.ConfigRef]
+		if c == nil || c.ResourceVersion != a.ResourceVersion {
+			return false
 		}
+		w.version++
+		c.Unused, c.ResourceVersion = a.Unused, fmt.Sprint(w.version)
+	case rollout.DropConfig:
+		c := w.copies[a.ConfigRef]
+		if c != nil && (c.UID != a.UID || c.ResourceVersion != a.ResourceVersion) {
+			return false
+		}
+		delete(w.copies, a.ConfigRef)
 	case rollout.SurrenderConfig:
 		delete(w.copies, a.ConfigRef) // nobody looks for it any more
 	}

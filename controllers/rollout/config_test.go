@@ -195,6 +195,25 @@ func TestConfig(t *testing.T) {
 				t.Error("the candidate is the same")
 			}
 		},
+		"a copy that is about to be removed is kept when it is needed again": func(t *testing.T) {
+			for _, colour := range []v1alpha1.Colour{blue, green} { // what serves, and the candidate
+				w := serving(t, withConfig)
+				w.config[settings] = "sha256:s2"
+				w.run()
+				w.approveBoth()
+				ref := w.copiesOf(colour)[0]
+				w.copies[ref].Unused = true
+				if i := slices.IndexFunc(rollout.Decide(w.snapshot()).Actions, func(a rollout.Action) bool { _, is := a.(rollout.ShiftTraffic); return is }); i >= 0 && colour == green {
+					t.Error("traffic goes to what may be without it")
+				}
+				w.run()
+				if c := w.copies[ref]; c == nil || c.Unused {
+					t.Errorf("%s: it is %+v", colour, c)
+				}
+				w.wantsNoNotice(rollout.NoticeConfigRestored)
+				w.wantsTraffic(green)
+			}
+		},
 		"copies that two contents share are made once": func(t *testing.T) {
 			w := serving(t, withConfig)
 			w.rel.Spec.Template = configured("v2")
@@ -312,6 +331,19 @@ func TestConfigFaults(t *testing.T) {
 			w.wantsTraffic(green)
 			if w.rel.Status.Active.Digest != before {
 				t.Error("the digest changed")
+			}
+		},
+		"who edits while one is missing is an author": func(t *testing.T) {
+			w := serving(t, withConfig)
+			w.rel.Spec.Template = configured("v2")
+			w.run()
+			delete(w.config, settings)
+			w.approve("bob")
+			w.authors.Names = []string{"bob", "dev"}
+			w.rel.Spec.Template = configured("v3")
+			w.run()
+			if v := w.rel.Status.Votes; len(v) != 2 || v[0].User != "bob" || v[0].Counted {
+				t.Errorf("the votes are %+v", v)
 			}
 		},
 		"the original of what serves is deleted": func(t *testing.T) {
@@ -441,9 +473,15 @@ func TestCopiesOnRecordAreKept(t *testing.T) {
 			s := newWorld(t).snapshot()
 			s.Config.Copies = []rollout.Copy{{ConfigRef: v1alpha1.ConfigRef{Kind: v1alpha1.ConfigMap, Name: "copy"}, UID: "1", Hash: "sha256:s1"}}
 			row(&s)
-			dropped := slices.ContainsFunc(rollout.Decide(s).Actions, func(a rollout.Action) bool { return spell(a) == "DropConfig copy" })
-			if dropped != (name == "nothing") {
-				t.Errorf("dropped: %t", dropped)
+			did := func(what string) bool {
+				return slices.ContainsFunc(rollout.Decide(s).Actions, func(a rollout.Action) bool { return spell(a) == what })
+			}
+			if marked := did("MarkConfig copy true"); marked != (name == "nothing") || did("DropConfig copy") {
+				t.Errorf("marked: %t, dropped: %t", marked, did("DropConfig copy"))
+			}
+			s.Config.Copies[0].Unused = true
+			if dropped := did("DropConfig copy"); dropped != (name == "nothing") {
+				t.Errorf("marked before, it is dropped: %t", dropped)
 			}
 		})
 	}

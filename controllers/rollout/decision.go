@@ -95,10 +95,19 @@ type Materialise struct {
 // CopyConfig copies a ConfigMap or Secret, if it still holds what it should.
 type CopyConfig struct{ v1alpha1.ConfigCopy }
 
-// DropConfig deletes the copy with a UID.
+// MarkConfig marks a copy as unused, or as used again. What is to be removed is
+// marked first, so that whoever needs it after all can say so before it is gone:
+// a process that was asleep removes nothing that changed since.
+type MarkConfig struct {
+	v1alpha1.ConfigRef
+	ResourceVersion string
+	Unused          bool
+}
+
+// DropConfig deletes a copy as it was read.
 type DropConfig struct {
 	v1alpha1.ConfigRef
-	UID string
+	UID, ResourceVersion string
 }
 
 // SurrenderConfig takes our mark off a copy and leaves it as it is.
@@ -196,5 +205,6 @@ func (Sweep) isAction()           {}
 func (Surrender) isAction()       {}
 func (Remove) isAction()          {}
 func (CopyConfig) isAction()      {}
+func (MarkConfig) isAction()      {}
 func (DropConfig) isAction()      {}
 func (SurrenderConfig) isAction() {}

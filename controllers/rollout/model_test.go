@@ -85,7 +85,7 @@ func (w *world) carry(a rollout.Action) bool {
 		w.rel.Finalizers = nil
 	case rollout.Materialise:
 		return w.materialise(a)
-	case rollout.CopyConfig, rollout.DropConfig, rollout.SurrenderConfig:
+	case rollout.CopyConfig, rollout.MarkConfig, rollout.DropConfig, rollout.SurrenderConfig:
 		return w.writeConfig(a)
 	case rollout.Scale:
 		m := w.colours[a.Colour]
@@ -269,6 +269,8 @@ func spell(a rollout.Action) string {
 		return "Surrender " + a.Service + string(a.Colour)
 	case rollout.CopyConfig:
 		return "CopyConfig " + a.Name
+	case rollout.MarkConfig:
+		return fmt.Sprintf("MarkConfig %s %t", a.Name, a.Unused)
 	case rollout.DropConfig:
 		return "DropConfig " + a.Name
 	case rollout.SurrenderConfig:

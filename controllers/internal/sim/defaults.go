@@ -48,6 +48,9 @@ func clearStatus(o client.Object) {
 
 // immutable refuses what the API server would refuse.
 func immutable(have, next client.Object) error {
+	if neverChanges(have, next) {
+		return apierrors.NewBadRequest("data: field is immutable")
+	}
 	d, is := have.(*appsv1.Deployment)
 	if !is || equality.Semantic.DeepEqual(d.Spec.Selector, next.(*appsv1.Deployment).Spec.Selector) {
 		return nil

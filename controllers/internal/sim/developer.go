@@ -23,6 +23,7 @@ func (s *sim) begin() {
 		s.createService(name)
 	}
 	s.createPolicy()
+	s.beginConfig()
 	s.startOperator()
 	s.createRelease(pick(s, developers()))
 }
@@ -62,7 +63,7 @@ func (s *sim) createRelease(u user) {
 	rel := &v1alpha1.Release{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: releaseName},
 		Spec: v1alpha1.ReleaseSpec{
-			Replicas: ptr(int32(1 + s.rng.IntN(3))), Template: template(s.image()),
+			Replicas: ptr(int32(1 + s.rng.IntN(3))), Template: s.template(s.image()),
 			Services:       []v1alpha1.ServiceRef{{Name: "shop"}},
 			Checks:         s.checks(),
 			ObserveSeconds: int32(20 + s.rng.IntN(60)), KeepIdleSeconds: ptr(int32(s.rng.IntN(90))),
@@ -116,7 +117,7 @@ func (s *sim) develop() {
 	_ = s.edit(u, func(rel *v1alpha1.Release) {
 		switch {
 		case n < 11:
-			rel.Spec.Template = template(image)
+			rel.Spec.Template = s.template(image)
 		case n == 11:
 			rel.Spec.Checks = checks
 		case n == 12:

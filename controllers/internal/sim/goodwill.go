@@ -25,6 +25,7 @@ func (s *sim) atRest() {
 	}
 	s.oracle.votesExplained(rel, &rel.Status)
 	stalled := conditionOf(&rel.Status, v1alpha1.ConditionStalled)
+	s.configAtRest(rel, stalled != nil)
 	a := rel.Status.Active
 	if a == nil {
 		return
@@ -60,6 +61,7 @@ func (s *sim) mend() {
 			s.createService(name)
 		}
 	}
+	s.mendConfig()
 	for _, p := range live[*v1alpha1.ApprovalPolicy](s, kindPolicy, nil) {
 		s.must(s.server.remove(policyOwner, keyOf(p), nil))
 	}
@@ -108,7 +110,7 @@ func (s *sim) whyNot() string {
 // the authors is lost, he does what the refusal says.
 func (s *sim) apply(image string, observe int32) {
 	change := func(rel *v1alpha1.Release) {
-		rel.Spec.Template, rel.Spec.Paused, rel.Spec.Approval, rel.Spec.MinReadySeconds = template(image), false, nil, 0
+		rel.Spec.Template, rel.Spec.Paused, rel.Spec.Approval, rel.Spec.MinReadySeconds = s.template(image), false, nil, 0
 		rel.Spec.Checks, rel.Spec.ProgressDeadlineSeconds = s.checks(), 300
 		rel.Spec.Services = []v1alpha1.ServiceRef{{Name: "shop"}}
 		if observe > 0 {
@@ -215,6 +217,11 @@ func (s *sim) goesAway() {
 		s.violate("I17", "nothing serves after the Release was deleted")
 	}
 	for _, d := range s.deployments() {
+		for _, ref := range referencesOf(d) {
+			if _, there := s.valueOf(ref); !there && s.oracle.configAt[ref] == 0 {
+				s.violate("I17", "%s %s is gone, and Deployment %s, which serves, uses it", ref.Kind, ref.Name, d.Name)
+			}
+		}
 		if labelled(d) && strings.HasPrefix(d.Name, releaseName) {
 			s.violate("I17", "Deployment %s still carries our marks", d.Name)
 		}

@@ -44,6 +44,8 @@ func (s *sim) guards(actor string, before, after client.Object) error {
 		why = guardRelease(actor, before, after)
 	case *corev1.Service:
 		why = guardService(actor, before, after)
+	case *corev1.ConfigMap, *corev1.Secret:
+		why = guardConfig(actor, before, after)
 	case *appsv1.Deployment:
 		if !isOperator(actor) && (isOurs(before) || isOurs(after)) {
 			why = "what runs is what was approved"

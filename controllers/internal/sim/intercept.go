@@ -8,6 +8,7 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // stand lets a run stand still: for other things to happen in between, mostly
@@ -31,6 +32,9 @@ func (o *operator) stand(what string, rate int) {
 
 // cached implements interceptor.
 func (o *operator) cached(what string) {
+	if !o.sim.configured() && (strings.HasPrefix(what, "list "+kindConfigMap.String()) || strings.HasPrefix(what, "list "+kindSecret.String())) {
+		return
+	}
 	o.stand("at "+what, o.sim.weather.pause/8)
 	if !strings.HasPrefix(what, "list "+kindPolicy.String()) {
 		return
@@ -50,11 +54,21 @@ func (o *operator) read(what string) error {
 	if !o.sim.calm && o.sim.chance(o.sim.weather.serverError) {
 		return errServer
 	}
+	o.looks(what)
 	if strings.HasPrefix(what, "list "+kindPolicy.String()) {
 		o.readPolicies = true
 		o.policies = live[*v1alpha1.ApprovalPolicy](o.sim, kindPolicy, nil)
 	}
 	return nil
+}
+
+// looks notes when a ConfigMap or Secret was read.
+func (o *operator) looks(what string) {
+	for _, k := range []kind{kindConfigMap, kindSecret} {
+		if name, is := strings.CutPrefix(what, "get "+k.String()+"/"); is {
+			o.looked[key{k, types.NamespacedName{Namespace: namespace, Name: name}}] = o.sim.server.version
+		}
+	}
 }
 
 // beforeWrite implements interceptor.

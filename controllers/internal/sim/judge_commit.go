@@ -90,7 +90,7 @@ func specs(policies []*v1alpha1.ApprovalPolicy) map[string]v1alpha1.ApprovalPoli
 }
 
 func (o *oracle) ask(c *commitment, policies []*v1alpha1.ApprovalPolicy) question {
-	return question{policies: policies, added: c.added, votes: c.votes, authors: c.authors, digest: c.to.Digest, at: c.at}
+	return question{policies: policies, added: c.added, votes: c.votes, authors: c.authors, digest: c.to.Digest, at: c.at, unwitnessed: o.unwitnessed(c)}
 }
 
 // approvers: I7. Each person who is on record as an approver has a vote that

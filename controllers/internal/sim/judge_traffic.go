@@ -74,6 +74,9 @@ func (o *oracle) moved(r record) {
 	o.content(r.actor, c)
 	if c.reason.Promotes() && !c.moved {
 		o.gate(r.actor, c)
+		if !o.excused(r.actor, o.tampered[releaseName+"-"+string(c.to.Colour)], kindDeployment) {
+			o.configStands(o.sim.operatorNamed(r.actor), c)
+		}
 	}
 	c.moved = true
 }

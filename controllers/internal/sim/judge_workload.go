@@ -16,6 +16,9 @@ import (
 )
 
 func (o *oracle) observeDeployment(r record) {
+	if r.verb != verbStatus {
+		o.templateAt = r.version
+	}
 	if !isOperator(r.actor) {
 		if !isController(r.actor) {
 			o.tampered[r.key.Name] = r.version

@@ -5,6 +5,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,10 +29,12 @@ const (
 	kindPod
 	kindService
 	kindSlice
+	kindConfigMap
+	kindSecret
 	kindCount
 )
 
-var kindNames = [kindCount]string{"Release", "ApprovalPolicy", "Deployment", "Pod", "Service", "EndpointSlice"}
+var kindNames = [kindCount]string{"Release", "ApprovalPolicy", "Deployment", "Pod", "Service", "EndpointSlice", "ConfigMap", "Secret"}
 
 func (k kind) String() string { return kindNames[k] }
 
@@ -68,6 +72,12 @@ func kindOf(o client.Object) kind {
 		return kindService
 	case *discoveryv1.EndpointSlice:
 		return kindSlice
+	case *corev1.ConfigMap:
+		return kindConfigMap
+	case *corev1.Secret:
+		return kindSecret
+	case *metav1.PartialObjectMetadata:
+		return configKind(v1alpha1.ConfigKind(o.GetObjectKind().GroupVersionKind().Kind))
 	}
 	panic(fmt.Sprintf("the model API server does not keep %T", o))
 }
@@ -86,12 +96,23 @@ func blank(k kind) client.Object {
 		return &corev1.Service{}
 	case kindSlice:
 		return &discoveryv1.EndpointSlice{}
+	case kindConfigMap:
+		return &corev1.ConfigMap{}
+	case kindSecret:
+		return &corev1.Secret{}
 	}
 	panic("no such kind")
 }
 
 // copyInto fills a caller's object with a stored one.
 func copyInto(from, to client.Object) {
+	if m, is := to.(*metav1.PartialObjectMetadata); is {
+		m.ObjectMeta = metav1.ObjectMeta{
+			Namespace: from.GetNamespace(), Name: from.GetName(), UID: from.GetUID(), ResourceVersion: from.GetResourceVersion(),
+			Labels: maps.Clone(from.GetLabels()), DeletionTimestamp: from.GetDeletionTimestamp(),
+		}
+		return
+	}
 	switch from := from.(type) {
 	case *v1alpha1.Release:
 		from.DeepCopyInto(to.(*v1alpha1.Release))
@@ -105,6 +126,10 @@ func copyInto(from, to client.Object) {
 		from.DeepCopyInto(to.(*corev1.Service))
 	case *discoveryv1.EndpointSlice:
 		from.DeepCopyInto(to.(*discoveryv1.EndpointSlice))
+	case *corev1.ConfigMap:
+		from.DeepCopyInto(to.(*corev1.ConfigMap))
+	case *corev1.Secret:
+		from.DeepCopyInto(to.(*corev1.Secret))
 	}
 }
 
@@ -123,6 +148,8 @@ func listKind(l client.ObjectList) kind {
 		return kindService
 	case *discoveryv1.EndpointSliceList:
 		return kindSlice
+	case *metav1.PartialObjectMetadataList:
+		return configKind(v1alpha1.ConfigKind(strings.TrimSuffix(l.GetObjectKind().GroupVersionKind().Kind, "List")))
 	}
 	panic(fmt.Sprintf("the model API server does not list %T", l))
 }
@@ -142,6 +169,8 @@ func fill(l client.ObjectList, found []client.Object) {
 		l.Items = copies[corev1.Service](found)
 	case *discoveryv1.EndpointSliceList:
 		l.Items = copies[discoveryv1.EndpointSlice](found)
+	case *metav1.PartialObjectMetadataList:
+		l.Items = copies[metav1.PartialObjectMetadata](found)
 	}
 }
 

@@ -75,6 +75,10 @@ func (s *sim) forged(rel *v1alpha1.Release, as user, slot, value string) string 
 // intrude writes behind everybody's back, past admission and guards.
 func (s *sim) intrude() {
 	s.seen.add("intrusions")
+	if s.configured() && s.rng.IntN(4) == 0 {
+		s.spoilCopies()
+		return
+	}
 	switch s.rng.IntN(11) {
 	case 0, 1, 2:
 		s.forgeVotes()

@@ -14,8 +14,10 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers"
+	"github.com/countersign/countersign/controllers/observe"
 	"github.com/countersign/countersign/controllers/receipt"
 	"github.com/countersign/countersign/controllers/rollout"
+	"github.com/countersign/countersign/controllers/snapshot"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -46,6 +48,9 @@ type operator struct {
 	// policies as they were last read live in this run, if readPolicies.
 	policies     []*v1alpha1.ApprovalPolicy
 	readPolicies bool
+	// looked is the version at which a ConfigMap or Secret was last read live in
+	// this run.
+	looked map[key]int64
 }
 
 // run is a reconciliation in progress.
@@ -94,14 +99,14 @@ func (s *sim) startOperator() *operator {
 	o.cache.changed = o.notified
 	o.runner = &runner{operator: o}
 	o.queue.pending = true
-	verifier := receipt.NewVerifier(s.signer.Public())
+	verifier, hasher := receipt.NewVerifier(s.signer.Public()), snapshot.NewHasher([]byte(clusterID+strings.Repeat("k", snapshot.KeySize)))
 	if o.keyless {
-		verifier = receipt.NewVerifier()
+		verifier, hasher = receipt.NewVerifier(), snapshot.Hasher{}
 	}
 	o.reconciler = &controllers.Reconciler{
 		Client: &modelClient{actor: o.name, server: s.server, cache: o.cache, faults: o},
 		Live:   &modelClient{actor: o.name, server: s.server, faults: o},
-		Checks: o.runner, Gate: s.gate, Verifier: verifier, Cluster: clusterID, Now: s.now, Teller: o,
+		Checks: o.runner, Gate: s.gate, Verifier: verifier, Hasher: hasher, Memory: &observe.Memory{}, Cluster: clusterID, Now: s.now, Teller: o,
 	}
 	s.operators = append(s.operators, o)
 	s.logf("%s starts%s", o.name, map[bool]string{true: " without a key"}[o.keyless])
@@ -165,7 +170,7 @@ func (o *operator) begin() bool {
 	if !o.queue.take(o.sim.clock) {
 		return false
 	}
-	o.policies, o.readPolicies = nil, false
+	o.policies, o.readPolicies, o.looked = nil, false, map[key]int64{}
 	r := &run{knew: o.cache.versions(), votes: maps.Clone(o.sim.oracle.votes)}
 	r.next, r.stop = iter.Pull(func(yield func(struct{}) bool) {
 		defer func() {

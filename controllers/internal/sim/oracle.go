@@ -44,6 +44,14 @@ type oracle struct {
 	rollbacks map[int64]int64
 	// tampered is the version of the last change of a Deployment by somebody else.
 	tampered map[string]int64
+	// templateAt is the version of the last change of a template.
+	templateAt int64
+	// configAt is the version of the last change of a ConfigMap or Secret by
+	// somebody else, and held is what it ever held.
+	configAt map[v1alpha1.ConfigRef]int64
+	held     map[v1alpha1.ConfigRef]map[string]bool
+	// copies that the operator made.
+	copies map[v1alpha1.ConfigRef]copied
 }
 
 // ballot is a vote that somebody cast.
@@ -74,7 +82,9 @@ type commitment struct {
 	authors map[string]bool
 	glasses map[string]ballot
 	// by broke the glass; empty if nobody did.
-	by        string
+	by string
+	// config is what the content is configured with.
+	config    map[string]string
 	added     *v1alpha1.AddedApproval
 	at        time.Time
 	moved     bool
@@ -91,6 +101,7 @@ type move struct {
 
 func newOracle(s *sim) *oracle {
 	o := &oracle{sim: s, foreign: map[string]int64{}, tampered: map[string]int64{}}
+	o.configAt, o.held, o.copies = map[v1alpha1.ConfigRef]int64{}, map[v1alpha1.ConfigRef]map[string]bool{}, map[v1alpha1.ConfigRef]copied{}
 	o.open("")
 	return o
 }
@@ -123,6 +134,8 @@ func (o *oracle) observe(r record) {
 		o.observeService(r)
 	case kindDeployment:
 		o.observeDeployment(r)
+	case kindConfigMap, kindSecret:
+		o.observeConfig(r)
 	}
 }
 
@@ -229,6 +242,7 @@ func (o *oracle) commitment(before *v1alpha1.Release, sw *v1alpha1.SwitchStatus)
 		epoch: sw.Epoch, reason: sw.Reason, to: sw.To, image: o.offered[sw.To.Digest].image,
 		votes: maps.Clone(o.votes), glasses: maps.Clone(o.glasses), authors: maps.Clone(o.authors), added: before.Spec.Approval, at: sw.IntendedAt.Time,
 	}
+	c.config = o.configOf(sw.To.Colour)
 	if before.Status.Active != nil {
 		c.active = before.Status.Active.Digest
 	}

@@ -52,6 +52,9 @@ func (s *sim) people() {
 			act.do()
 		}
 	}
+	if s.configured() && s.chance(w.edit/2) {
+		s.configure()
+	}
 	if s.against != "" || s.plotted > 0 {
 		s.carryOutPlot()
 	}
@@ -70,6 +73,10 @@ func (s *sim) plot(actor string) {
 
 func (s *sim) carryOutPlot() {
 	s.plotted = max(s.plotted-1, 0)
+	if s.configured() && s.rng.IntN(3) == 0 {
+		s.configure()
+		return
+	}
 	switch s.rng.IntN(6) {
 	case 0, 1:
 		s.changePolicy()

@@ -20,6 +20,8 @@ type question struct {
 	authors  map[string]bool
 	digest   string
 	at       time.Time
+	// unwitnessed: nobody knows who changed the configuration.
+	unwitnessed bool
 }
 
 // seatRule is a rule of a policy with how long approvals last there.
@@ -108,9 +110,12 @@ func (q question) demanding() (out []*v1alpha1.ApprovalPolicy) {
 	return out
 }
 
-// suspicious is how many persons more are wanted: one if a program wrote content,
-// and it matters for whom.
+// suspicious is how many persons more are wanted: one if a program wrote content
+// or nobody knows who configured it, and it matters who.
 func (q question) suspicious() int {
+	if q.unwitnessed && !q.authorsMayApprove() {
+		return 1
+	}
 	for author := range q.authors {
 		if strings.HasPrefix(author, "system:") && !q.authorsMayApprove() {
 			return 1

@@ -12,6 +12,7 @@ import (
 func (o *operator) catchUp() {
 	for k := range kindCount {
 		switch {
+		case (k == kindConfigMap || k == kindSecret) && !o.sim.configured():
 		case o.sim.calm || !o.sim.chance(o.sim.weather.lag):
 			o.cache.advance(k, -1)
 		case o.sim.rng.IntN(2) == 0:
@@ -35,6 +36,8 @@ func (o *operator) concerns(obj client.Object) bool {
 	switch kindOf(obj) {
 	case kindRelease, kindPolicy:
 		return true
+	case kindConfigMap, kindSecret:
+		return ours || obj.GetName() == settings.Name || obj.GetName() == password.Name
 	case kindService:
 		rel, _ := o.cache.get(o.sim.releaseKey()).(*v1alpha1.Release)
 		return ours || rel != nil && names(rel, obj.GetName())

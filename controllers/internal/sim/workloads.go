@@ -27,6 +27,8 @@ const templateHashLabel = "pod-template-hash"
 type podFacts struct {
 	readyAt time.Time
 	ip      string
+	// started once, it has its environment.
+	started bool
 	// owner is the Deployment that started it.
 	owner types.UID
 }
@@ -221,7 +223,8 @@ func (s *sim) kubelet() {
 func (s *sim) podStatus(p *corev1.Pod) {
 	facts := s.pods[p.Name]
 	want := corev1.ConditionFalse
-	if !s.clock.Before(facts.readyAt) && s.becomesReady(p) {
+	if !s.clock.Before(facts.readyAt) && s.becomesReady(p) && (facts.started || s.canStart(p)) {
+		facts.started = true
 		want = corev1.ConditionTrue
 	}
 	if p.Status.PodIP != "" && len(p.Status.Conditions) > 0 && p.Status.Conditions[0].Status == want {
