@@ -125,6 +125,9 @@ func policyOf(o client.Object, how string) string {
 	case *discoveryv1.EndpointSlice:
 		return "endpointslice-guard.countersign.dev"
 	case *corev1.ConfigMap:
+		if len(x.Labels) > 0 {
+			return "config-guard.countersign.dev"
+		}
 		return "keys-guard.countersign.dev"
 	}
 	return ""
