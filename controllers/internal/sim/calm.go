@@ -59,8 +59,9 @@ func (s *sim) rest(when string) {
 // await lets time go by until done, or until nothing would happen any more. It
 // tells whether it got there.
 func (s *sim) await(done func() bool) bool {
+	began := s.steps
 	for quiet := 0; quiet < 400; quiet++ {
-		if s.steps > 40000 {
+		if s.steps-began > 5000 {
 			return false
 		}
 		before := s.server.version
