@@ -26,7 +26,7 @@ func TestUnknownAuthors(t *testing.T) {
 	people := []approval.Vote{yes("alice", "qa"), yes("quinn", "qa"), yes("olga", "ops"), yes("oscar", "ops")}
 	cases(t, map[string]evaluation{
 		"sec/51 alone": {reason: "one person is not enough", policies: []approval.Policy{qa}, subject: of(), votes: people[:1],
-			because: v1alpha1.ReasonAwaitingApproval, filled: "1/2", seats: []string{"a/qa=alice"}, missing: []string{"a/unknownAuthor:1"}, message: "nobody knows for whom"},
+			because: v1alpha1.ReasonAwaitingApproval, filled: "1/2", seats: []string{"a/qa=alice"}, missing: []string{"a/unknownAuthor:1"}, message: "nobody knows who changed all of the content"},
 		"sec/51 one more": {reason: "one more is", policies: []approval.Policy{qa}, subject: of(), votes: people[:2],
 			outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, filled: "2/2", seats: []string{"a/qa=quinn", "a/unknownAuthor=alice"}},
 		"sec/51 named": {reason: "whose human is named is no stranger", policies: []approval.Policy{qa}, subject: of(bot), votes: people[:1],

@@ -24,7 +24,7 @@ func contentGuards() []guard {
 			always("authors: former proven", `record.Known`),
 			instead("authors: former ones", `r.was == nil || nothingPending(r.was)`, `true || r.was == nil || nothingPending(r.was)`),
 			instead("authors: pending", `err == nil && s.Candidate == nil && `, `err == nil && `),
-			instead("authors: active only", `active != nil && active.Revision == revision`, `active != nil`),
+			instead("authors: active only", `active != nil && active.OfSpec(revision)`, `active != nil`),
 			instead("authors: observed", ` && s.ObservedGeneration == was.Generation`, ``),
 		),
 		out("I6", delegates, admitting,
