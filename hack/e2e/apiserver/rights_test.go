@@ -39,6 +39,8 @@ var rights = map[string][]string{
 	},
 	"countersign-operator": {
 		"cluster: create authorization.k8s.io/subjectaccessreviews",
+		"cluster: create,delete,get,list,patch,watch /configmaps",
+		"cluster: create,delete,get,list,patch,watch /secrets",
 		"cluster: create,delete,get,list,patch,watch /services",
 		"cluster: create,delete,get,list,patch,watch apps/deployments",
 		"cluster: create,patch events.k8s.io/events",
