@@ -161,8 +161,9 @@ func FuzzHandle(f *testing.F) {
 	f.Add(vote+"bob", candidate, stamp+"bob", "v1 bob x y", qa, "JTI=1", true)
 	f.Add(vote, "reject:", stamp, "", "system:a", "", false)
 	f.Add(list, `["a"]`, listStamp, "v1 ", "a\nb", "JTI=", false)
+	f.Add(glass+"bob", inc, glassStamp+"bob", "v1 bob x y", erin, "JTI=1", true)
 	f.Add(comment+"bob", "\x1b", vote+"bob~1/", "\xff", "", "X509", true)
-	w := webhook(f, prod())
+	w := webhook(f, emergencyPolicy())
 	f.Fuzz(func(t *testing.T, k1, v1, k2, v2, user, credential string, old bool) {
 		// The API server sends UTF-8.
 		for _, text := range []*string{&k1, &v1, &k2, &v2, &user, &credential} {
@@ -192,6 +193,11 @@ func noVoteFromNowhere(t *testing.T, was, got *v1alpha1.Release, by authenticati
 		before := was.Annotations[vote+v.Slot] == got.Annotations[vote+v.Slot] && was.Annotations[stamp+v.Slot] == got.Annotations[stamp+v.Slot]
 		if v.Invalid == "" && !before && v.User != by.Username {
 			t.Errorf("%s cast a vote of %s", by.Username, v.User)
+		}
+	}
+	for _, g := range receipt.Glasses(got, "c1", verifier()) {
+		if g.Invalid == "" && g.User != by.Username {
+			t.Errorf("%s broke the glass as %s", by.Username, g.User)
 		}
 	}
 	if known, _ := provenAuthors(t, got); !known && was.Annotations[list] != got.Annotations[list] {
