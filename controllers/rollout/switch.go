@@ -168,8 +168,8 @@ func (p *plan) calledOff(sw *v1alpha1.SwitchStatus) string {
 
 // fence makes sure that the last switch, once called off, cannot happen late.
 func (p *plan) fence() {
-	sw := p.st.Switch
-	if sw == nil || sw.CancelledAt == nil {
+	sw := p.cutShort()
+	if sw == nil {
 		return
 	}
 	f := Fence{Epoch: sw.Epoch}
@@ -184,10 +184,21 @@ func (p *plan) fence() {
 	}
 }
 
+// cutShort is the last switch if somebody who has not heard of it may still be
+// about to lead a Service elsewhere: it was called off itself, or it went back
+// and left those Services alone that a half-done promotion had not reached.
+func (p *plan) cutShort() *v1alpha1.SwitchStatus {
+	sw := p.st.Switch
+	if sw == nil || sw.CancelledAt == nil && sw.Reason != v1alpha1.SwitchRollback {
+		return nil
+	}
+	return sw
+}
+
 // fenced tells whether a switch that was called off can no longer happen.
 func (p *plan) fenced() bool {
-	sw := p.st.Switch
-	if sw == nil || sw.CancelledAt == nil {
+	sw := p.cutShort()
+	if sw == nil {
 		return true
 	}
 	for i := range p.snap.Services {
