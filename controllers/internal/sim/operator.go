@@ -36,6 +36,8 @@ type operator struct {
 	runner *runner
 	// keyless: it knows no key of receipts.
 	keyless bool
+	// dead: the process has ended.
+	dead bool
 	// deposed: another instance leads, and this one has not noticed.
 	deposed    bool
 	reconciler *controllers.Reconciler
@@ -129,6 +131,7 @@ func (s *sim) takeover() {
 
 func (o *operator) kill(why string) {
 	o.sim.logf("%s ends: %s", o.name, why)
+	o.dead = true
 	if o.run != nil {
 		o.run.stop()
 		o.run = nil
@@ -155,7 +158,7 @@ func (o *operator) step() {
 		return
 	}
 	for range 6 {
-		if o.run == nil && !o.begin() {
+		if o.dead || o.run == nil && !o.begin() {
 			return
 		}
 		o.resume()
