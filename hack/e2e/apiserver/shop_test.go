@@ -31,6 +31,7 @@ func openShop(t testing.TB) *shop {
 	t.Helper()
 	w := whole.start(t)
 	w.operator.tellLog(t)
+	w.operator.webhook.awaitReady(t) // the test before may have taken its keys away
 	s := &shop{world: w, namespace: w.namespace(t), people: map[string]*actor{}}
 	w.install(t, []*unstructured.Unstructured{
 		object(t, "apiVersion: countersign.dev/v1alpha1\nkind: ApprovalPolicy\nmetadata: {name: "+s.namespace+"}\n"+
