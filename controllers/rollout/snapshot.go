@@ -167,11 +167,13 @@ func (s *Snapshot) Workload(c v1alpha1.Colour) Workload {
 	return s.Green
 }
 
-// InUse tells whether any Service selects the colour or still has endpoints
-// of it. Preview Services do not count: they carry no live traffic.
+// InUse tells whether any Service selects the colour, by whatever labels, or
+// still has endpoints of it. Preview Services do not count: they carry no live
+// traffic.
 func (s *Snapshot) InUse(c v1alpha1.Colour) bool {
+	labels := s.Workload(c).Template.Labels
 	for _, svc := range s.Services {
-		if svc.Exists && (svc.Colour == c || svc.Endpoints.Of(c) > 0) {
+		if svc.Exists && (svc.Colour == c || svc.Endpoints.Of(c) > 0 || catchesPods(svc.Selector, labels)) {
 			return true
 		}
 	}
