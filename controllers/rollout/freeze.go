@@ -13,14 +13,16 @@ const frozenLimit = 32768
 
 // covered are the policies that the candidate's digest covers: those that it was
 // taken with as long as the ones in force only add to their demands, else the
-// ones in force. What was approved under fewer demands is judged under all.
+// ones in force. What was approved under fewer demands is judged under all. A
+// rejection that may be a veto by now, and cannot prove it, has to be cast again,
+// and so has everything else.
 func (p *plan) covered(c *v1alpha1.CandidateStatus) []approval.Policy {
 	now := approval.Demands(p.snap.Policies)
 	if c.Digest == "" || c.Policies == "" {
 		return now
 	}
 	was, err := approval.Thaw(c.Policies)
-	if err != nil || !approval.Tightens(was, now, p.subject(c)) {
+	if err != nil || !approval.Tightens(was, now, p.subject(c)) || approval.Unheard(was, now, p.subject(c), p.snap.Votes) {
 		return now
 	}
 	return was

@@ -113,6 +113,28 @@ func TestPolicyTightenedAndBack(t *testing.T) {
 	w.wantsTraffic(green)
 }
 
+// A veto that is added is not passed over because its voter rejected before: what
+// they are was not asked then.
+func TestVetoAddedAfterRejection(t *testing.T) {
+	for user, kept := range map[string]bool{"": true, "zoe": false} {
+		t.Run("sec/54 rejected by "+user, func(t *testing.T) {
+			w := waiting(t)
+			if user != "" {
+				w.reject(user)
+			}
+			w.run()
+			before := w.rel.Status.Candidate.Digest
+			w.policy(func(p *approval.Policy) {
+				p.Rules = append(p.Rules, approval.Rule{Name: "security", Count: 1, Groups: []string{"security"}, CanVeto: true})
+			})
+			w.run()
+			if got := w.rel.Status.Candidate.Digest == before; got != kept {
+				t.Errorf("the votes are kept: %v", got)
+			}
+		})
+	}
+}
+
 // A policy that is too large to be kept voids votes whenever it changes.
 func TestPolicyTooLargeToFreeze(t *testing.T) {
 	w := waiting(t, func(w *world) {
