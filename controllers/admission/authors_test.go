@@ -29,6 +29,12 @@ func promoted(t testing.TB, changes ...func(*v1alpha1.Release)) *v1alpha1.Releas
 	return rel
 }
 
+// configuredOtherwise: the revision of what is active is of more than the spec.
+func configuredOtherwise(rel *v1alpha1.Release) {
+	c := &rel.Status.Active.Content
+	c.SpecRevision, c.Revision = c.Revision, "0123456789abcdef"
+}
+
 // Everybody who changes the content is on record until it is promoted.
 func TestStampAuthors(t *testing.T) {
 	eve := person("eve@corp")
@@ -52,6 +58,7 @@ func TestStampAuthors(t *testing.T) {
 			check: written(dev, "eve@corp")},
 		"PromotedOther": {reason: "not if something else is active", by: eve, was: promoted(t, func(rel *v1alpha1.Release) { rel.Status.Active.Revision = "0123456789abcdef" }), change: image("shop:2"),
 			check: written(dev, "eve@corp")},
+		"PromotedConfigured": {reason: "whatever its ConfigMaps hold", by: eve, was: promoted(t, configuredOtherwise), change: image("shop:2"), check: written("eve@corp")},
 		"NothingActive": {reason: "not if nothing is", by: eve, was: promoted(t, func(rel *v1alpha1.Release) { rel.Status.Active = nil }), change: image("shop:2"), check: written(dev, "eve@corp")},
 		"CandidateWaits": {reason: "not while a candidate is there", by: eve, was: promoted(t, func(rel *v1alpha1.Release) { rel.Status.Candidate = &v1alpha1.CandidateStatus{} }), change: image("shop:2"),
 			check: written(dev, "eve@corp")},
@@ -106,6 +113,7 @@ func TestLostAuthors(t *testing.T) {
 		"OtherContent": refused("the receipt is of another spec", pending(image("shop:4")), "other content than the spec"),
 		"FirstRelease": refused("nothing is active yet", stored(t, drop(listStamp)), "delete the Release and create it again"),
 		"WayOut":       {reason: "the active content was approved whoever wrote it", by: eve, was: pending(drop(listStamp)), change: image("shop:1"), check: written(dev, "eve@corp")},
+		"WayOutConfigured": {reason: "whatever its ConfigMaps hold", by: eve, was: pending(drop(listStamp), configuredOtherwise), change: image("shop:1"), check: written(dev, "eve@corp")},
 		"WayOutSpelling": {reason: "whoever the list names in any spelling stays, because the admission policies want it", by: eve, was: pending(set(list, `["zoe@corp","dev@corp","zoe@corp"]`)),
 			change: image("shop:1"), check: written(dev, "eve@corp", "zoe@corp")},
 		"WayOutGarbage": {reason: "a list that names nobody holds nobody", by: eve, was: pending(set(list, `["a b",1]`)), change: image("shop:1"), check: written("eve@corp")},

@@ -11,7 +11,6 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/rollout"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -38,7 +37,6 @@ type place struct {
 }
 
 type entry struct {
-	uid      types.UID
 	version  string
 	contents Contents
 }
@@ -50,7 +48,7 @@ func (m *Memory) get(o client.Object, ref v1alpha1.ConfigRef) (Contents, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, ok := m.known[place{o.GetNamespace(), ref}]
-	return e.contents, ok && e.uid == o.GetUID() && e.version == o.GetResourceVersion() && e.version != ""
+	return e.contents, ok && e.version == o.GetResourceVersion()
 }
 
 func (m *Memory) put(o client.Object, ref v1alpha1.ConfigRef, contents Contents) {
@@ -62,7 +60,7 @@ func (m *Memory) put(o client.Object, ref v1alpha1.ConfigRef, contents Contents)
 	if m.known == nil || len(m.known) >= memoryLimit {
 		m.known = map[place]entry{}
 	}
-	m.known[place{o.GetNamespace(), ref}] = entry{o.GetUID(), o.GetResourceVersion(), contents}
+	m.known[place{o.GetNamespace(), ref}] = entry{o.GetResourceVersion(), contents}
 }
 
 // neededCopies are the copies of every content on record and of the one that the

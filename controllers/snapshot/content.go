@@ -43,7 +43,6 @@ func (h Hasher) ConfigMap(c *corev1.ConfigMap) string {
 		text(sum, key)
 		text(sum, c.Data[key])
 	}
-	number(sum, len(c.BinaryData))
 	for _, key := range slices.Sorted(maps.Keys(c.BinaryData)) {
 		text(sum, key)
 		text(sum, string(c.BinaryData[key]))
