@@ -9,6 +9,7 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/approval"
 	"github.com/countersign/countersign/controllers/receipt"
+	"github.com/countersign/countersign/controllers/snapshot"
 )
 
 // checkEligible refuses a vote that could not count: an approval by an author or
@@ -42,7 +43,7 @@ func (w *Webhook) subject(r *review, policies []approval.Policy) (subject approv
 	candidate := r.was.Status.Candidate
 	return approval.Subject{
 		Digest: candidate.Digest, Authors: append(slices.Clone(candidate.Authors), record.Names...), AuthorsKnown: record.Known,
-		Named: approval.Trusted(policies, record.Delegates),
+		Named: approval.Trusted(policies, record.Delegates), Unwitnessed: snapshot.Unwitnessed(r.was.Spec, candidate, r.was.Status.Active),
 	}, record.Why
 }
 

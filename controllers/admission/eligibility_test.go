@@ -47,6 +47,10 @@ func TestEligibility(t *testing.T) {
 		"VetoRejects": {reason: "who can veto vetoes", by: person(carol), change: rejects, check: counts("x=" + carol + " reject")},
 		"Reserve": {reason: "a vote that is not needed is taken with a warning", was: stored(t, voted(t, "a", "ann@corp", candidate)), change: cast,
 			warns: "does not count now: every seat that its voter could take is filled", check: counts("a=ann@corp approve", "x="+qa+" approve")},
+		"OneMore": {reason: "nor is one that is needed because nobody knows who changed a ConfigMap kept in reserve", change: cast,
+			was: stored(t, voted(t, "a", "ann@corp", candidate), func(rel *v1alpha1.Release) {
+				rel.Status.Candidate.Config = []v1alpha1.ConfigCopy{{Kind: v1alpha1.ConfigMap, Name: "settings", Hash: "sha256:1"}}
+			}), check: counts("a=ann@corp approve", "x="+qa+" approve")},
 		"OthersComplete": {reason: "nobody is sent for when every seat is filled", by: person(dev), was: stored(t, voted(t, "a", "ann@corp", candidate), voted(t, "c", carol, candidate)), change: cast,
 			refused: "Ineligible", says: []string{"every seat is filled: ann@corp, " + carol + "; you may reject it"}},
 		"OtherPolicy": {reason: "a seat of one policy is enough to vote", by: person("erin@corp"), policies: []client.Object{prod(), strict}, change: cast, check: counts("x=erin@corp approve")},

@@ -190,24 +190,9 @@ func (p *plan) deleteConfig(staying []v1alpha1.Colour) {
 	}
 }
 
-// stranger says what of the configuration somebody changed whom nobody knows:
-// admission of a Release does not see who writes ConfigMaps and Secrets. What is
-// the same as in the active content was approved with it.
+// stranger says what of the configuration somebody changed whom nobody knows.
 func (p *plan) stranger(c *v1alpha1.CandidateStatus) string {
-	if live := p.snap.Config.Live; len(live) > 0 {
-		return fmt.Sprintf("%s %s, which is not copied", live[0].Kind, live[0].Name)
-	}
-	var approved []v1alpha1.ConfigCopy
-	if p.st.Active != nil {
-		approved = p.st.Active.Config
-	}
-	for _, now := range c.Config {
-		was := slices.IndexFunc(approved, func(a v1alpha1.ConfigCopy) bool { return a.Kind == now.Kind && a.Name == now.Name })
-		if was < 0 && !now.Absent || was >= 0 && approved[was].Hash != now.Hash {
-			return fmt.Sprintf("%s %s", now.Kind, now.Name)
-		}
-	}
-	return ""
+	return snapshot.Unwitnessed(*p.spec(), c, p.st.Active)
 }
 
 // configNote tells voters about what they cannot see in the Release.

@@ -146,3 +146,27 @@ func Rewrite(template *corev1.PodTemplateSpec, copies []v1alpha1.ConfigCopy) {
 		}
 	})
 }
+
+// Unwitnessed says what of the configuration of a candidate somebody changed whom
+// nobody knows, for admission of a Release does not see who writes ConfigMaps and
+// Secrets. What is the same as in the active content was approved with it. Empty
+// if there is nothing.
+func Unwitnessed(spec v1alpha1.ReleaseSpec, candidate *v1alpha1.CandidateStatus, active *v1alpha1.ActiveStatus) string {
+	if _, live := Split(spec); len(live) > 0 {
+		return fmt.Sprintf("%s %s, which is not copied", live[0].Kind, live[0].Name)
+	}
+	if candidate == nil {
+		return ""
+	}
+	var approved []v1alpha1.ConfigCopy
+	if active != nil {
+		approved = active.Config
+	}
+	for _, now := range candidate.Config {
+		was := slices.IndexFunc(approved, func(a v1alpha1.ConfigCopy) bool { return a.Kind == now.Kind && a.Name == now.Name })
+		if was < 0 && !now.Absent || was >= 0 && approved[was].Hash != now.Hash {
+			return fmt.Sprintf("%s %s", now.Kind, now.Name)
+		}
+	}
+	return ""
+}
