@@ -85,9 +85,10 @@ func (s *shop) deletedAndServing(t *testing.T) {
 		})
 	}
 	s.allow(t, s.namespace, "release-owner", email("carol"))
-	if err := deleteForGood(t, s.as(t, "carol").resource("releases", s.namespace), shopName); err != nil {
-		t.Fatalf("carol deletes the Release: %v", err)
-	}
+	carol := s.as(t, "carol")
+	eventually(t, "carol deletes the Release, whose right is only just given", func() string {
+		return text(deleteForGood(t, carol.resource("releases", s.namespace), shopName))
+	})
 	eventually(t, "the Release is gone", func() string {
 		_, err := s.admin.resource("releases", s.namespace).Get(within(t), shopName, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
