@@ -130,6 +130,18 @@ func (s *sim) spoilCopies() {
 	}
 }
 
+// spoilInTheCalm: nothing else is amiss, so that the copies have to be restored.
+func (s *sim) spoilInTheCalm() {
+	if !s.configured() {
+		return
+	}
+	s.spoilCopies()
+	s.rest("after copies were spoilt")
+	if stalled := conditionOf(&s.release().Status, v1alpha1.ConditionStalled); stalled != nil {
+		s.violate("I12", "copies are not restored, though their originals are there: %s", stalled.Message)
+	}
+}
+
 // canStart tells whether a Pod finds what its environment is made of.
 func (s *sim) canStart(p *corev1.Pod) bool {
 	for _, source := range snapshot.Sources(corev1.PodTemplateSpec{Spec: p.Spec}) {
