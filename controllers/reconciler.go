@@ -120,7 +120,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return r.refused(err)
 	}
 	r.Checks.Sync(req.NamespacedName, decision.Checks)
-	actor := act.Actor{Client: r.Client, Live: r.Live, Hasher: r.Hasher}
+	actor := act.Actor{Client: r.Client, Live: r.Live, Hasher: r.Hasher, Now: r.Now}
 	err = actor.Carry(ctx, rel, decision.Actions)
 	if r.Teller != nil {
 		r.Teller.Tell(rel, before, decision.Notices)
@@ -173,7 +173,7 @@ func (r *Reconciler) refused(err error) (reconcile.Result, error) {
 	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return reconcile.Result{RequeueAfter: whileTerminating}, nil
 	}
-	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || errors.Is(err, act.ErrPoliciesChanged) || errors.Is(err, act.ErrConfigChanged) || errors.Is(err, errFrozen) {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) || act.Held(err) || errors.Is(err, errFrozen) {
 		if r.Teller != nil {
 			r.Teller.Conflict()
 		}

@@ -5,7 +5,7 @@
 // it was decided from, so that a decision about a world that has moved on is
 // refused by the API server. It decides nothing, but for one thing: a promotion
 // is not carried out when the policies, ConfigMaps and Secrets, read live, are
-// not those that the approval was judged by and is of.
+// not those that the approval was judged by and is of, or when its time is over.
 package act
 
 import (
@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/approval"
@@ -25,6 +26,16 @@ import (
 // after it was decided. The next decision calls it off.
 var ErrPoliciesChanged = errors.New("a policy changed after the promotion was decided")
 
+// ErrLapsed says that a promotion was held because it came too late: an approval
+// lapsed or a window closed after it was decided. The next decision calls it off.
+var ErrLapsed = errors.New("the time for the promotion is over")
+
+// Held tells whether an error says that something was held that the next decision
+// calls off or does otherwise.
+func Held(err error) bool {
+	return errors.Is(err, ErrPoliciesChanged) || errors.Is(err, ErrConfigChanged) || errors.Is(err, ErrLapsed)
+}
+
 // Actor writes.
 type Actor struct {
 	// Client writes; it reads from caches.
@@ -33,6 +44,8 @@ type Actor struct {
 	Live client.Reader
 	// Hasher hashes what ConfigMaps and Secrets hold.
 	Hasher snapshot.Hasher
+	// Now is the clock.
+	Now func() time.Time
 }
 
 // Carry carries out the actions in their order and stops at the first error.

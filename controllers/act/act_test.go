@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/act"
@@ -74,7 +75,7 @@ func newCluster(t *testing.T, objects ...client.Object) *cluster {
 				return w.List(ctx, l, opts...)
 			},
 		}).Build()
-	c.actor = act.Actor{Client: c, Live: c}
+	c.actor = act.Actor{Client: c, Live: c, Now: time.Now}
 	return c
 }
 
@@ -222,6 +223,30 @@ func TestPoliciesAreReadAgain(t *testing.T) {
 			}
 			if err != nil && tc.read == nil != errors.Is(err, act.ErrPoliciesChanged) {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// I1: a promotion that comes too late is held, and one that has begun is not.
+func TestPromotionComesTooLate(t *testing.T) {
+	judged := approval.Applicable([]v1alpha1.ApprovalPolicy{*policy()}, "prod", nil)
+	until := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct {
+		until, now time.Time
+		holds      bool
+	}{
+		"just before":     {until: until, now: until.Add(-time.Nanosecond)},
+		"just then":       {until: until, now: until, holds: true},
+		"later":           {until: until, now: until.Add(time.Hour), holds: true},
+		"it never lapses": {now: until},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, policy(), service("shop"))
+			c.actor.Now = func() time.Time { return tc.now }
+			err := c.carry(release(), rollout.ShiftTraffic{Epoch: 4, To: v1alpha1.Green, Policies: judged, ValidUntil: tc.until, Services: writes("shop")})
+			if errors.Is(err, act.ErrLapsed) != tc.holds || err != nil != tc.holds || act.Held(err) != tc.holds || len(c.writes) > 0 == tc.holds {
+				t.Errorf("got %v and writes %v, want held %v", err, c.writes, tc.holds)
 			}
 		})
 	}

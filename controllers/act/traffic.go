@@ -86,6 +86,9 @@ func (a *Actor) shiftTraffic(ctx context.Context, rel *v1alpha1.Release, s rollo
 		if err := a.configStands(ctx, rel.Namespace, s.Config); err != nil {
 			return err
 		}
+		if !s.ValidUntil.IsZero() && !a.Now().Before(s.ValidUntil) {
+			return ErrLapsed
+		}
 	}
 	for _, svc := range s.Services {
 		var p servicePatch

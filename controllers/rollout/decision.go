@@ -144,6 +144,9 @@ type ShiftTraffic struct {
 	Policies []approval.Policy
 	// Added is the Release's own demand, for that reading.
 	Added *v1alpha1.AddedApproval
+	// ValidUntil is the moment from which nothing is written, unless the switch has
+	// Begun: an approval lapses then, or a window closes. Zero means never.
+	ValidUntil time.Time
 	// Begun is true when some Services lead to the target already: to finish is
 	// better than to stop half-way.
 	Begun bool

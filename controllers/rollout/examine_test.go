@@ -164,6 +164,14 @@ func (w *world) mayPromote(s rollout.Snapshot, d rollout.Decision, a rollout.Shi
 	if a.Policies == nil {
 		w.t.Errorf("I1: %s does not say by which policies", spell(a))
 	}
+	until := verdict.ValidUntil
+	if sw.Reason == v1alpha1.SwitchBreakGlass {
+		i := slices.IndexFunc(s.Glasses, func(g approval.Glass) bool { return g.Digest == c.Digest && g.User == sw.BreakGlass.By })
+		until = approval.GlassUntil(s.Policies, s.Glasses[max(i, 0)])
+	}
+	if !a.ValidUntil.Equal(until) {
+		w.t.Errorf("I1: %s may be carried out until %s, and the votes come to %+v", spell(a), a.ValidUntil, verdict)
+	}
 	if sw.Reason == v1alpha1.SwitchPromote {
 		if verdict.Outcome != approval.Approved || len(d.Status.Reviews) > 0 {
 			w.t.Errorf("I1: %s is a promotion, with %+v to be reviewed, and the votes come to %+v", spell(a), d.Status.Reviews, verdict)

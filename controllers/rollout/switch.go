@@ -6,6 +6,7 @@ package rollout
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/approval"
@@ -56,7 +57,7 @@ func (p *plan) shift(sw *v1alpha1.SwitchStatus) {
 	if sw.Reason.Promotes() {
 		a.Policies, a.Added = p.snap.Policies, p.spec().Approval
 		if !a.Begun {
-			a.Config = sw.To.Config
+			a.Config, a.ValidUntil = sw.To.Config, p.standsUntil(sw)
 		}
 		if a.Policies == nil {
 			a.Policies = []approval.Policy{}
@@ -71,6 +72,19 @@ func (p *plan) shift(sw *v1alpha1.SwitchStatus) {
 	if len(a.Services) > 0 {
 		p.do(a)
 	}
+}
+
+// standsUntil is the moment from which a promotion would be called off if nothing
+// but time changed; zero if there is none.
+func (p *plan) standsUntil(sw *v1alpha1.SwitchStatus) time.Time {
+	c := p.st.Candidate
+	if sw.Reason == v1alpha1.SwitchPromote {
+		return p.evaluate(c).ValidUntil
+	}
+	if glass, _ := p.standing(c); glass != nil {
+		return approval.GlassUntil(p.snap.Policies, *glass)
+	}
+	return p.snap.Now
 }
 
 func arrived(svc *Service, sw *v1alpha1.SwitchStatus) bool {

@@ -13,7 +13,7 @@ func configGuards() []guard {
 		out("I1", gate, deciding, never("config: holdback", `!p.copied(c.Config)`)),
 		out("I1", switching, deciding,
 			never("config: called off", `!p.copied(sw.To.Config)`),
-			instead("config: read again", `a.Config = sw.To.Config`, `a.Config = nil`),
+			instead("config: read again", `a.Config, a.ValidUntil = sw.To.Config, p`, `a.Config, a.ValidUntil = nil, p`),
 		),
 		out("I1", "controllers/rollout/candidate.go", deciding,
 			instead("config: missing", `if len(p.snap.Config.Missing) > 0 {`, `if len(p.snap.Config.Missing) > 99 {`),

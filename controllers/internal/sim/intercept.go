@@ -56,7 +56,7 @@ func (o *operator) read(what string) error {
 	}
 	o.looks(what)
 	if strings.HasPrefix(what, "list "+kindPolicy.String()) {
-		o.readPolicies = true
+		o.readPolicies, o.readAt = true, o.sim.clock
 		o.policies = live[*v1alpha1.ApprovalPolicy](o.sim, kindPolicy, nil)
 	}
 	return nil

@@ -100,7 +100,8 @@ func (o *oracle) goesOn() {
 	}
 }
 
-// gate: the policies as they were read just before traffic moved are satisfied:
+// gate: the policies as they were read just before traffic moved are satisfied at
+// that time:
 // by the votes at the commit, or, when a policy got tighter since, by those that
 // the switch was judged by again.
 func (o *oracle) gate(actor string, c *commitment) {
@@ -109,6 +110,7 @@ func (o *oracle) gate(actor string, c *commitment) {
 		o.sim.violate("I14", "traffic moves in epoch %d, and the policies were not read again", c.epoch)
 	}
 	q := o.ask(c, by.policies)
+	q.at = by.readAt
 	unmet := func() string { return q.unmet() }
 	if c.by != "" {
 		unmet = func() string { return q.shattered(c.by, c.glasses) }

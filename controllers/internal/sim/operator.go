@@ -50,6 +50,8 @@ type operator struct {
 	// policies as they were last read live in this run, if readPolicies.
 	policies     []*v1alpha1.ApprovalPolicy
 	readPolicies bool
+	// readAt is when that was.
+	readAt time.Time
 	// looked is the version at which a ConfigMap or Secret was last read live in
 	// this run.
 	looked map[key]int64

@@ -82,7 +82,8 @@ func digestOf(o client.Object) string {
 	case *v1alpha1.Release:
 		return releaseLine(o)
 	case *v1alpha1.ApprovalPolicy:
-		return fmt.Sprintf("rules %v authors %t valid %s", o.Spec.Rules, o.Spec.AuthorsMayApprove, o.Spec.ValidFor.Duration)
+		return fmt.Sprintf("rules %v authors %t valid %s persons %d least %d hold %q windows %t glass %t", o.Spec.Rules, o.Spec.AuthorsMayApprove,
+			o.Spec.ValidFor.Duration, len(o.Spec.Persons), o.Spec.MinDistinctPersons, o.Spec.Hold, o.Spec.Windows != nil, o.Spec.BreakGlass != nil)
 	case *appsv1.Deployment:
 		return fmt.Sprintf("%s x%d ready %d/%d available %d labels %v", o.Spec.Template.Spec.Containers[0].Image, *o.Spec.Replicas,
 			o.Status.ReadyReplicas, o.Status.Replicas, o.Status.AvailableReplicas, labelled(o))
