@@ -15,14 +15,10 @@ import (
 // pickCandidate keeps the candidate the newest content of the spec, and its
 // digest the digest of what stands in its colour.
 func (p *plan) pickCandidate() {
-	if p.moving() != nil || len(p.snap.Problems) > 0 {
-		return
+	if c := p.st.Candidate; c != nil && p.snap.Authors.Known {
+		p.addAuthors(c) // known also while what the content is cannot be
 	}
-	if len(p.snap.Config.Missing) > 0 {
-		// What the content is cannot be known yet, but who wrote it can.
-		if c := p.st.Candidate; c != nil && p.snap.Authors.Known {
-			p.addAuthors(c)
-		}
+	if p.moving() != nil || len(p.snap.Problems) > 0 || len(p.snap.Config.Missing) > 0 {
 		return
 	}
 	if a := p.st.Active; a != nil && a.Revision == p.snap.Revision {
@@ -40,9 +36,6 @@ func (p *plan) pickCandidate() {
 		return
 	}
 	c.Colour = p.idleColour()
-	if p.snap.Authors.Known {
-		p.addAuthors(c)
-	}
 	p.refreshDigest(c)
 }
 

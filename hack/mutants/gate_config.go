@@ -16,11 +16,11 @@ func configGuards() []guard {
 			instead("config: read again", `a.Config, a.ValidUntil = sw.To.Config, p`, `a.Config, a.ValidUntil = nil, p`),
 		),
 		out("I1", "controllers/rollout/candidate.go", deciding,
-			instead("config: missing", `if len(p.snap.Config.Missing) > 0 {`, `if len(p.snap.Config.Missing) > 99 {`),
+			instead("config: missing", `len(p.snap.Problems) > 0 || len(p.snap.Config.Missing) > 0 {`, `len(p.snap.Problems) > 0 {`),
 			instead("config: copies first", `w.leaving() || !p.copyConfig(c.Config)`, `w.leaving()`),
 			instead("config: author while missing", `if c := p.st.Candidate; c != nil && p.snap.Authors.Known {
-			p.addAuthors(c)`, `if c := p.st.Candidate; c != nil && !p.snap.Authors.Known {
-			p.addAuthors(c)`),
+		p.addAuthors(c) // k`, `if c := p.st.Candidate; c != nil && !p.snap.Authors.Known {
+		p.addAuthors(c) // k`),
 		),
 		out("I1", "controllers/rollout/decide.go", deciding, instead("config: digest", `Config: s.Config.Wanted, `, ``)),
 		out("I1", config, deciding,

@@ -98,7 +98,7 @@ func (o *oracle) votesCounted(actor string, rel *v1alpha1.Release, now *v1alpha1
 		case b.digest != c.Digest:
 			o.sim.violate("I6", "the vote of %s counts for %s, and is for %s", v.User, c.Digest, b.digest)
 		case !b.rejects:
-			q := question{policies: o.policiesSeen(actor), authors: o.authors}
+			q := question{policies: o.policiesSeen(actor), authors: o.writers()}
 			if q.isAuthor(b.user) && !q.authorsMayApprove() {
 				o.sim.violate("I6", "the vote of %s counts, who is an author", v.User)
 			}
@@ -169,6 +169,9 @@ func (o *oracle) happened(c *commitment, was *v1alpha1.ReleaseStatus) {
 	switch c.reason {
 	case v1alpha1.SwitchPromote, v1alpha1.SwitchBreakGlass:
 		o.promoted[c.to.Digest] = c
+		for name := range c.authors {
+			delete(o.inherited, name)
+		}
 		o.sim.seen.add("promotions")
 	case v1alpha1.SwitchRollback:
 		o.sim.seen.add("rollbacks")
@@ -189,7 +192,7 @@ func (o *oracle) inherit(back *commitment, was *v1alpha1.ReleaseStatus) {
 	for _, c := range o.commits {
 		if c.to.Digest == failed && c.reason.Promotes() {
 			for name := range c.authors {
-				o.authors[name] = true
+				o.inherited[name] = true
 			}
 		}
 	}

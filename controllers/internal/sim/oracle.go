@@ -27,8 +27,9 @@ type oracle struct {
 	// slots that users have taken.
 	slots map[string]string
 	emergencies
-	// authors since the last promotion.
-	authors map[string]bool
+	// authors of the spec since the last promotion, and those of contents that were
+	// rolled back from and not promoted with what builds on them since.
+	authors, inherited map[string]bool
 	// offered contents by digest.
 	offered map[string]offer
 	// commits by epoch.
@@ -109,7 +110,8 @@ func newOracle(s *sim) *oracle {
 // open begins the books of a Release.
 func (o *oracle) open(uid types.UID) {
 	o.uid = uid
-	o.votes, o.slots, o.authors = map[string]ballot{}, map[string]string{}, map[string]bool{}
+	o.votes, o.slots = map[string]ballot{}, map[string]string{}
+	o.authors, o.inherited = map[string]bool{}, map[string]bool{}
 	o.offered, o.commits, o.promoted = map[string]offer{}, map[int64]*commitment{}, map[string]*commitment{}
 	o.emergencies = newEmergencies()
 	o.passed, o.moves, o.rollbacks = map[string]bool{}, map[move]int64{}, map[int64]int64{}
@@ -164,9 +166,16 @@ func (o *oracle) edited(actor string, before, after *v1alpha1.Release) {
 		return
 	}
 	if o.nothingPending(before) {
-		o.authors = map[string]bool{}
+		o.authors, o.inherited = map[string]bool{}, map[string]bool{}
 	}
 	o.authors[actor] = true
+}
+
+// writers are all who wrote something of the content in the spec.
+func (o *oracle) writers() map[string]bool {
+	all := maps.Clone(o.authors)
+	maps.Copy(all, o.inherited)
+	return all
 }
 
 // nothingPending tells whether what is in the spec is what was promoted, and
@@ -240,7 +249,7 @@ func (s *sim) operatorNamed(name string) *operator {
 func (o *oracle) commitment(before *v1alpha1.Release, sw *v1alpha1.SwitchStatus) *commitment {
 	c := &commitment{
 		epoch: sw.Epoch, reason: sw.Reason, to: sw.To, image: o.offered[sw.To.Digest].image,
-		votes: maps.Clone(o.votes), glasses: maps.Clone(o.glasses), authors: maps.Clone(o.authors), added: before.Spec.Approval, at: sw.IntendedAt.Time,
+		votes: maps.Clone(o.votes), glasses: maps.Clone(o.glasses), authors: o.writers(), added: before.Spec.Approval, at: sw.IntendedAt.Time,
 	}
 	c.config = o.configOf(sw.To.Colour)
 	if before.Status.Active != nil {
