@@ -29,13 +29,7 @@ func (p *plan) repair() {
 	if p.st.Active == nil || p.inFlight() != nil || !p.fenced() {
 		return
 	}
-	var moved []string
-	for i := range p.snap.Services {
-		svc := &p.snap.Services[i]
-		if p.usable(svc) && p.leads(svc.Name) && p.astray(svc) {
-			moved = append(moved, svc.Name)
-		}
-	}
+	moved := p.strays()
 	if len(moved) == 0 {
 		return
 	}
@@ -47,6 +41,17 @@ func (p *plan) repair() {
 	}
 	p.begin(v1alpha1.SwitchRepair, p.st.Active.Content, fmt.Sprintf(
 		"the selector of Service %s was changed by someone else and is put back to %s", moved[0], p.st.Active.Colour), nil)
+}
+
+// strays are the Services of the active content that somebody led away.
+func (p *plan) strays() (services []string) {
+	for i := range p.snap.Services {
+		svc := &p.snap.Services[i]
+		if p.usable(svc) && p.leads(svc.Name) && p.astray(svc) {
+			services = append(services, svc.Name)
+		}
+	}
+	return services
 }
 
 // astray tells whether somebody else changed what the last switch wrote.

@@ -106,6 +106,33 @@ func TestRollback(t *testing.T) {
 			w.run()
 			w.wants(v1alpha1.PhaseHalted)
 		},
+		"a Service was led away in the same moment": func(t *testing.T) {
+			w := secondObserved(t)
+			was := w.rel.Status.Epoch
+			w.colours[green].missing = 3
+			w.touch(&w.services["shop"].version, func() { w.services["shop"].selector = ours("blue") })
+			w.lag = true
+			w.step()
+			if sw := w.rel.Status.Switch; sw.Reason != v1alpha1.SwitchRollback || sw.Epoch != was+1 {
+				t.Errorf("the switch is %+v, want a rollback in epoch %d", sw, was+1)
+			}
+			w.lag = false
+			w.run()
+			w.wantsTraffic(blue)
+		},
+		"a Service is astray when the observation would end": func(t *testing.T) {
+			w := secondObserved(t)
+			w.pass(600*time.Second - time.Millisecond)
+			w.touch(&w.services["shop"].version, func() { w.services["shop"].selector = ours("blue") })
+			w.now = w.now.Add(time.Minute)
+			w.step()
+			if a := w.rel.Status.Active; a.FinishedAt != nil {
+				t.Errorf("it is finished while a Service is astray: %+v", a)
+			}
+			w.run()
+			w.wantsTraffic(green)
+			w.wants(v1alpha1.PhaseObserving) // from the start: it was not seen under traffic
+		},
 		"half switched, and the target dies": func(t *testing.T) {
 			w := halfSwitched(t)
 			w.colours[green].missing = 3

@@ -27,7 +27,7 @@ func (p *plan) watch() {
 	switch failure, final := p.failure(); {
 	case failure != "":
 		p.goBack(failure, final)
-	case p.inFlight() == nil:
+	case p.inFlight() == nil && len(p.strays()) == 0:
 		p.finish()
 	}
 }
