@@ -14,7 +14,7 @@ const (
 	// parked, because nothing was promoted yet, selects ColourNone.
 	ColourLabel = "countersign.dev/colour"
 	// RevisionLabel identifies the content of the Release's spec that a
-	// Deployment and its Pods were made from (16 hex digits).
+	// Deployment and its Pods were made from (32 hex digits).
 	RevisionLabel = "countersign.dev/revision"
 	// RoleLabel tells the active Service from the preview Service.
 	RoleLabel = "countersign.dev/role"

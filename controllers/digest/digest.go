@@ -26,8 +26,9 @@ const (
 	kindTemplate = "countersign.dev/template/v1"
 )
 
-// revisionDigits is the length of a revision: it has to fit into names.
-const revisionDigits = 16
+// revisionDigits is the length of a revision: long enough that nobody finds two
+// contents with one, and short enough for a label.
+const revisionDigits = 32
 
 // Service is an active Service, its preview Service and the ports of both.
 type Service struct {
@@ -94,7 +95,7 @@ func Of(in Input) (string, error) {
 	return "sha256:" + hex.EncodeToString(sum), nil
 }
 
-// Revision identifies the content of a spec as it is written, in 16 lower-case
+// Revision identifies the content of a spec as it is written, in 32 lower-case
 // hex digits: all of it but replicas and paused. It names objects and tells that
 // content changed; what is approved is told by Of alone.
 func Revision(spec v1alpha1.ReleaseSpec) (string, error) {

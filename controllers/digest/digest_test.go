@@ -37,7 +37,7 @@ func TestEverythingIsCovered(t *testing.T) {
 			t.Errorf("without any it is %s, not the spec's", got)
 		}
 		one := make([]v1alpha1.ConfigCopy, 1)
-		if a, b := must(t)(sum(content{one})), must(t)(digest.ContentRevision("0123456789abcdee", one)); a == b || len(a) != 16 {
+		if a, b := must(t)(sum(content{one})), must(t)(digest.ContentRevision("0123456789abcdee", one)); a == b || len(a) != 32 {
 			t.Errorf("%s and %s", a, b)
 		}
 		covers(t, content{}, sum)
@@ -78,7 +78,7 @@ func TestGolden(t *testing.T) {
 	})
 	for what, tc := range map[string]struct{ got, want string }{
 		"digest":        {of(t, shop()), "sha256:3511c1a0b9734c36e19fae3f1aec98e23b07280f93ea77f194615161fad61f9c"},
-		"revision":      {must(t)(digest.Revision(shop().Spec)), "5eae200d61d84eb3"},
+		"revision":      {must(t)(digest.Revision(shop().Spec)), "5eae200d61d84eb331aa7cf26903c32f"},
 		"template hash": {must(t)(digest.TemplateHash(shop().Template)), "sha256:3ed527da9ffdbaff0cabd6435cb70372384031e467b807af2635c509cc15db89"},
 	} {
 		t.Run("sec/38 "+what, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestGolden(t *testing.T) {
 func TestForms(t *testing.T) {
 	for what, tc := range map[string]struct{ got, form string }{
 		"digest":        {of(t, shop()), "^sha256:[0-9a-f]{64}$"},
-		"revision":      {must(t)(digest.Revision(shop().Spec)), "^[0-9a-f]{16}$"},
+		"revision":      {must(t)(digest.Revision(shop().Spec)), "^[0-9a-f]{32}$"},
 		"template hash": {must(t)(digest.TemplateHash(shop().Template)), "^sha256:[0-9a-f]{64}$"},
 	} {
 		if !regexp.MustCompile(tc.form).MatchString(tc.got) {

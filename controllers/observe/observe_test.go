@@ -217,9 +217,11 @@ func TestServices(t *testing.T) {
 }
 
 func TestEndpoints(t *testing.T) {
-	s := see(t, service("shop", nil), pod("b", "blue", true), pod("g", "green", true),
-		endpoints("shop", "v4", "b", "!g", "stranger", ""), endpoints("shop", "v6", "b"), endpoints("other", "o", "g"))
-	if got, want := s.Services[0].Endpoints, (rollout.Endpoints{Blue: 1, Other: 2}); got != want {
+	was := pod("was", "blue", true)
+	was.Labels[v1alpha1.RevisionLabel] = "r0"
+	s := see(t, service("shop", nil), deployment("blue"), deployment("green"), pod("b", "blue", true), pod("g", "green", true), was,
+		endpoints("shop", "v4", "b", "!g", "stranger", ""), endpoints("shop", "v6", "b"), endpoints("shop", "lag", "was"), endpoints("other", "o", "g"))
+	if got, want := s.Services[0].Endpoints, (rollout.Endpoints{Blue: 2, Other: 2, Outdated: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -180,10 +180,11 @@ func slicesOf(ctx context.Context, reader client.Reader, s *rollout.Snapshot, se
 
 // count the ready endpoints by whose Pods they are.
 func count(s *rollout.Snapshot, found []discoveryv1.EndpointSlice) rollout.Endpoints {
-	colours := map[string]v1alpha1.Colour{}
+	colours, outdated := map[string]v1alpha1.Colour{}, map[string]bool{}
 	for _, c := range []v1alpha1.Colour{v1alpha1.Blue, v1alpha1.Green} {
-		for _, pod := range s.Workload(c).Pods {
-			colours[pod.Name] = c
+		w := s.Workload(c)
+		for _, pod := range w.Pods {
+			colours[pod.Name], outdated[pod.Name] = c, pod.Revision != w.Revision
 		}
 	}
 	seen := map[string]bool{}
@@ -201,6 +202,9 @@ func count(s *rollout.Snapshot, found []discoveryv1.EndpointSlice) rollout.Endpo
 				continue // dual-stack: the same Pod by another address
 			}
 			seen[pod] = true
+			if outdated[pod] {
+				e.Outdated++
+			}
 			switch colours[pod] {
 			case v1alpha1.Blue:
 				e.Blue++

@@ -206,3 +206,23 @@ func TestVotes(t *testing.T) {
 		},
 	})
 }
+
+// The barrier before and after a switch: endpoints of what the colour holds now,
+// enough of them, and nothing else.
+func TestEndpointsOnly(t *testing.T) {
+	for name, tc := range map[string]struct {
+		e    rollout.Endpoints
+		only bool
+	}{
+		"enough":                {rollout.Endpoints{Green: 2}, true},
+		"more":                  {rollout.Endpoints{Green: 3}, true},
+		"too few":               {rollout.Endpoints{Green: 1}, false},
+		"some of the other":     {rollout.Endpoints{Green: 2, Blue: 1}, false},
+		"some of others":        {rollout.Endpoints{Green: 2, Other: 1}, false},
+		"of the content before": {rollout.Endpoints{Green: 3, Outdated: 1}, false},
+	} {
+		if got := tc.e.Only(green, 2); got != tc.only {
+			t.Errorf("%s: got %t", name, got)
+		}
+	}
+}

@@ -144,6 +144,9 @@ type Preview struct {
 // Endpoints counts the ready endpoints of a Service by whose Pods they are.
 type Endpoints struct {
 	Blue, Green, Other int
+	// Outdated are those of Blue and Green whose Pods were made from another
+	// template than the one that their Deployment has now.
+	Outdated int
 }
 
 // Of is the number of ready endpoints of a colour.
@@ -154,9 +157,10 @@ func (e Endpoints) Of(c v1alpha1.Colour) int {
 	return e.Green
 }
 
-// Only tells whether there are at least n ready endpoints, all of colour c.
+// Only tells whether there are at least n ready endpoints, all of what colour c
+// holds now.
 func (e Endpoints) Only(c v1alpha1.Colour, n int) bool {
-	return e.Other == 0 && e.Of(c.Other()) == 0 && e.Of(c) >= n
+	return e.Other == 0 && e.Outdated == 0 && e.Of(c.Other()) == 0 && e.Of(c) >= n
 }
 
 // Workload of a colour.
