@@ -90,7 +90,7 @@ func (p *plan) claim() {
 		case caught && p.servesOthers(svc):
 			p.wake(p.snap.Now.Add(unwatched))
 			p.block(v1alpha1.ReasonSelectorConflict, fmt.Sprintf(
-				"the selector of Service %s matches the Pods of the candidate, which would get traffic before anyone approved; give spec.template.metadata.labels a value that the selector does not match", svc.Name))
+				"the selector of Service %s matches the Pods of the candidate, which would get traffic before anyone approved; %s", svc.Name, p.untangle(svc)))
 		case svc.Colour != "" || svc.Owner != "":
 			p.park(svc)
 		default:
@@ -98,6 +98,15 @@ func (p *plan) claim() {
 			p.do(c)
 		}
 	}
+}
+
+// untangle says how a selector can be kept from matching the candidate.
+func (p *plan) untangle(svc *Service) string {
+	if p.catchesLabelled(svc.Selector, nil) {
+		return fmt.Sprintf("it selects by labels that the operator gives its Pods; let it select by labels of the Pods that it leads to now: kubectl edit service %s -n %s",
+			svc.Name, p.snap.Release.Namespace)
+	}
+	return "give spec.template.metadata.labels a value that the selector does not match"
 }
 
 // park leads a Service nowhere that somebody led to what nobody approved.
@@ -109,7 +118,11 @@ func (p *plan) park(svc *Service) {
 // catches tells whether a selector would match Pods of the candidate, as they
 // are labelled in either colour.
 func (p *plan) catches(selector map[string]string) bool {
-	labels := maps.Clone(p.spec().Template.Labels)
+	return p.catchesLabelled(selector, p.spec().Template.Labels)
+}
+
+func (p *plan) catchesLabelled(selector, by map[string]string) bool {
+	labels := maps.Clone(by)
 	if labels == nil {
 		labels = map[string]string{}
 	}

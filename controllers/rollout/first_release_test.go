@@ -74,8 +74,15 @@ func TestFirstRelease(t *testing.T) {
 			w.services["shop"].selector = map[string]string{"app": "shop"}
 			w.services["shop"].others = 2
 			w.run()
-			w.wantsStalled(v1alpha1.ReasonSelectorConflict, "before anyone approved")
+			w.wantsStalled(v1alpha1.ReasonSelectorConflict, "give spec.template.metadata.labels a value")
 			w.wantsActions("AddFinalizer")
+		},
+		"a selector of labels that are ours and serves others is a fault": func(t *testing.T) {
+			w := newWorld(t)
+			w.services["shop"].selector = map[string]string{v1alpha1.ReleaseLabel: "shop"}
+			w.services["shop"].others = 2
+			w.run()
+			w.wantsStalled(v1alpha1.ReasonSelectorConflict, "kubectl edit service shop -n prod")
 		},
 		"a Service that leads to a colour before anyone approved is parked": func(t *testing.T) {
 			w := newWorld(t)
