@@ -40,7 +40,17 @@ func (p *plan) repair() {
 		return
 	}
 	p.begin(v1alpha1.SwitchRepair, p.st.Active.Content, fmt.Sprintf(
-		"the selector of Service %s was changed by someone else and is put back to %s", moved[0], p.st.Active.Colour), nil)
+		"the selector of Service %s was changed by %s and is put back to %s", moved[0], p.mover(moved[0]), p.st.Active.Colour), nil)
+}
+
+// mover is who led a Service away: somebody else, or a switch of our own that
+// came through after it had been called off.
+func (p *plan) mover(service string) string {
+	svc, sw := p.service(service), p.st.Switch
+	if sw != nil && sw.CancelledAt != nil && svc.Epoch == sw.Epoch && svc.Colour == sw.To.Colour {
+		return fmt.Sprintf("the switch of epoch %d, which had been called off,", sw.Epoch)
+	}
+	return "someone else"
 }
 
 // strays are the Services of the active content that somebody led away.

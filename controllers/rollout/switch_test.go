@@ -4,6 +4,7 @@
 package rollout_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -293,4 +294,21 @@ func TestFenceIsWrittenBeforeAnythingElse(t *testing.T) {
 		t.Errorf("the deposed leader switched")
 	}
 	w.wantsTraffic(blue)
+}
+
+// A switch that was under way when it was called off, before that was fenced, is
+// taken back and nobody else is blamed.
+func TestSwitchThatCameThrough(t *testing.T) {
+	w := decided(t)
+	late := w.last.Actions[len(w.last.Actions)-1].(rollout.ShiftTraffic)
+	w.edit("v3")
+	w.rel.Status = rollout.Decide(w.snapshot()).Status
+	if sw := w.rel.Status.Switch; sw.CancelledAt == nil || !w.carry(late) {
+		t.Fatalf("the switch %+v is not called off, or was not carried out", sw)
+	}
+	w.run()
+	w.wantsTraffic(blue)
+	if sw := w.rel.Status.Switch; sw.Reason != v1alpha1.SwitchRepair || !strings.Contains(sw.Message, "the switch of epoch 2, which had been called off,") {
+		t.Errorf("it is %+v", sw)
+	}
 }
