@@ -86,9 +86,12 @@ func TestConfiguration(t *testing.T) {
 		}, ""},
 		"binding narrowed":   {func(s stored) { s.bindings[votes].Spec.MatchResources = nothing }, "Binding " + votes + " was changed"},
 		"binding of another": {func(s stored) { s.bindings[votes].Spec.PolicyName = pods }, "Binding " + votes + " was changed"},
-		"param not found": {func(s stored) {
-			s.bindings["release-authors.countersign.dev"].Spec.ParamRef.ParameterNotFoundAction = new(admissionregistrationv1.AllowAction)
+		"fewer parameters": {func(s stored) {
+			s.bindings["release-authors.countersign.dev"].Spec.ParamRef.Selector = nothing.NamespaceSelector
 		}, "release-authors"},
+		"other parameters": {func(s stored) {
+			s.policies["release-breakglass-people.countersign.dev"].Spec.ParamKind.Kind = "Release"
+		}, "spec.paramKind"},
 		"errors pass":     {func(s stored) { s.policies[votes].Spec.FailurePolicy = new(admissionregistrationv1.Ignore) }, "spec.failurePolicy"},
 		"never matches":   {func(s stored) { s.policies[votes].Spec.MatchConditions = never }, "spec.matchConditions"},
 		"fewer resources": {func(s stored) { s.policies[pods].Spec.MatchConstraints.ResourceRules[0].Resources = []string{"pods"} }, "spec.matchConstraints"},
@@ -158,8 +161,9 @@ func TestOperatorOfAnotherNamespace(t *testing.T) {
 // TestEveryPolicyIsTried: a policy without a probe says why.
 func TestEveryPolicyIsTried(t *testing.T) {
 	without := map[string]string{
-		"release-authors.countersign.dev": "refuses persons alone, and the probe is none",
-		"probe-guard.countersign.dev":     "to try it would be to write, if it were gone",
+		"release-authors.countersign.dev":           "refuses persons alone, and the probe is none",
+		"release-breakglass-people.countersign.dev": "is asked when there is a policy, and there may be none",
+		"probe-guard.countersign.dev":               "to try it would be to write, if it were gone",
 	}
 	tried := map[string]bool{}
 	for _, p := range probes() {

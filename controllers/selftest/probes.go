@@ -27,8 +27,9 @@ type probe struct {
 }
 
 // probes are one for each policy that can be tried by an account that is not a
-// person. release-authors refuses persons only, and is compared with its
-// manifest; an author's vote is left out again at the switch.
+// person, whatever ApprovalPolicies there are. release-authors refuses persons
+// only, and is compared with its manifest, as release-breakglass-people is; what
+// they refuse does not count at the switch.
 func probes() []probe {
 	return []probe{
 		{votesPolicy, func(ctx context.Context, c client.Client) error {

@@ -37,7 +37,7 @@ func platformRows() []row {
 			refused: "config/static refuses it", defence: "config/static",
 			residual: "without it the operator gives everything back and traffic goes on, with no gate"},
 		{number: 62, attacker: "outage", attack: "webhook, key, policy or parameter is missing",
-			refused: "no promotion; rollback needs none of them", defence: "failurePolicy Fail; parameterNotFoundAction Deny; controllers/rollout",
+			refused: "no promotion; rollback needs none of them", defence: "failurePolicy Fail; policies release-votes, release-breakglass; controllers/rollout",
 			residual: "Releases wait"},
 	}
 }

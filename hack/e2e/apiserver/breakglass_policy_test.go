@@ -11,7 +11,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-const glassPolicy = "release-breakglass.countersign.dev"
+const (
+	glassPolicy       = "release-breakglass.countersign.dev"
+	glassPeoplePolicy = "release-breakglass-people.countersign.dev"
+)
 
 var digestThree = "sha256:" + strings.Repeat("3", 64)
 
@@ -38,7 +41,7 @@ const cause = ";INC-1;checkout is down"
 
 // glassStage has Release shop, for which erin, who is on call, breaks the glass,
 // and which has let digestTwo of dev through before; fresh, without a candidate;
-// crowded, whose slots are taken; and strict, in which a second policy lets nobody.
+// crowded, whose slots are taken; and open, which no ApprovalPolicy covers.
 func glassStage(t *testing.T) *stage {
 	s := newStage(t)
 	s.install(t, []*unstructured.Unstructured{object(t, `
@@ -49,11 +52,13 @@ spec:
   namespaces: [`+s.namespace+`]
   rules: [{name: any, count: 1, groups: [qa, security, developers]}]
   breakGlass: {groups: [sre-oncall]}
-  persons: [{name: dana, users: ["`+email("dana")+`", "`+email("erin-too")+`"]}]
+  persons: [{name: dana, users: ["`+email("dana")+`", "`+email("erin-too")+`"]}, {name: bob, users: ["`+email("bob")+`", "`+email("bob-too")+`"]}, {name: dev, users: ["`+email("dev")+`", "`+email("dev-too")+`"]}]
 `)})
+	s.actors["bob-too"], s.actors["dev-too"], s.actors["dana on call"] = s.person(t, email("bob-too")), s.person(t, email("dev-too")), s.onCall(t, email("dana"))
 	s.actors["sam"], s.actors["erin-too"] = s.onCall(t, email("sam")), s.onCall(t, email("erin-too"))
 	s.actors["odd on call"], s.actors["mallory as erin"] = s.onCall(t, "odd one"), s.actingAs(t, email("erin"))
-	for name, status := range map[string]func(*unstructured.Unstructured){"shop": candidate(digestOne), "fresh": nil, "crowded": candidate(digestOne), "later": candidate(digestOne)} {
+	for name, status := range map[string]func(*unstructured.Unstructured){"shop": candidate(digestOne), "fresh": nil, "crowded": candidate(digestOne), "later": candidate(digestOne),
+		"open": all(candidate(digestOne), set("status.conditions", []any{approvedIs("NoPolicy")}))} {
 		o := object(t, releaseText(name))
 		stamp(email("dana"), email("dev"))(o)
 		s.put(t, "dev", withStamp(o, email("dev")))
@@ -95,18 +100,43 @@ func TestBreakGlassPolicy(t *testing.T) {
 		again := attempt{what: "erin breaks the glass", who: "erin", on: "releases/shop", change: glassOf("erin", email("erin"), digestOne, ";INC-2;again")}
 		s.saysSoon(t, again, "ApprovalPolicy "+s.namespace+"-strict does not let user "+email("erin"))
 	})
-	t.Run("without any policy nobody can", func(t *testing.T) {
-		s.withoutApprovalPolicies(t)
-		s.saysSoon(t, attempt{what: "erin breaks the glass", who: "erin", on: "releases/shop", change: glassOf("erin", email("erin"), digestOne, ";INC-2;again")}, "no params found")
-	})
 }
 
 func glassRules() []rule {
-	rules := append(glassSpeakers(), glassSlots()...)
+	rules, people := append(glassSpeakers(), glassSlots()...), glassPeople()
 	for i := range rules {
 		rules[i].policy, rules[i].row = glassPolicy, "sec/61"
 	}
-	return rules
+	for i := range people {
+		people[i].policy, people[i].row = glassPeoplePolicy, "sec/61"
+	}
+	return append(rules, people...)
+}
+
+// glassPeople are whom the policies let, and who is whom.
+func glassPeople() []rule {
+	alice := email("alice")
+	ok := attempt{what: "somebody on call", who: "erin", on: "releases/shop", change: glassOf("erin", email("erin"), digestOne, ";INC-2;down still")}
+	sees := attempt{what: "somebody else reviews", who: "alice", on: "releases/shop", change: reviewOf("alice", alice, digestTwo)}
+	return []rule{{
+		says: " does not let user ",
+		refused: []attempt{
+			{what: "somebody who is not on call", who: "alice", on: "releases/shop", change: glassOf("alice", alice, digestOne, cause)},
+			{what: "the platform's admin", who: "bob", on: "releases/shop", change: glassOf("bob", email("bob"), digestOne, cause)},
+		},
+		admitted: []attempt{ok},
+	}, {
+		says:     " and cannot break the glass for it: somebody else has to",
+		refused:  []attempt{{what: "an author's other account", row: "sec/31", who: "erin-too", on: "releases/shop", change: glassOf("too", email("erin-too"), digestOne, cause)}},
+		admitted: []attempt{ok},
+	}, {
+		says: "that was let through, with another account (ApprovalPolicy ",
+		refused: []attempt{
+			{what: "who broke the glass, with another account", row: "sec/31", who: "bob-too", on: "releases/shop", change: reviewOf("bob", email("bob-too"), digestTwo)},
+			{what: "who wrote it, with another account", row: "sec/31", who: "dev-too", on: "releases/shop", change: reviewOf("dev", email("dev-too"), digestTwo)},
+		},
+		admitted: []attempt{sees},
+	}}
 }
 
 func glassSpeakers() []rule {
@@ -177,16 +207,16 @@ func glassSpeakers() []rule {
 		refused:  []attempt{{what: "a review of something else", who: "alice", on: "releases/shop", change: reviewOf("alice", alice, digestOne)}},
 		admitted: []attempt{sees, {what: "of another that waits", who: "alice", on: "releases/shop", change: reviewOf("alice", alice, digestThree)}},
 	}, {
-		says: " does not let user ",
+		says: "so that nobody can break the glass for Release ",
 		refused: []attempt{
-			{what: "somebody who is not on call", who: "alice", on: "releases/shop", change: glassOf("alice", alice, digestOne, cause)},
-			{what: "the platform's admin", who: "bob", on: "releases/shop", change: glassOf("bob", email("bob"), digestOne, cause)},
+			{what: "where no policy applies", row: "sec/62", who: "erin", on: "releases/open", change: glassOf("erin", erin, digestOne, cause)},
+			{what: "a review there", row: "sec/62", who: "alice", on: "releases/open", change: reviewOf("alice", alice, digestTwo)},
 		},
-		admitted: []attempt{ok},
+		admitted: []attempt{ok, sees},
 	}, {
 		says: " changed the content of Release ",
 		refused: []attempt{
-			{what: "an author's other account", who: "erin-too", on: "releases/shop", change: glassOf("too", email("erin-too"), digestOne, cause)},
+			{what: "an author", who: "dana on call", on: "releases/shop", change: glassOf("dana", email("dana"), digestOne, cause)},
 			{what: "an author whom only the operator knows", who: "sam", on: "releases/shop", change: glassOf("sam", email("sam"), digestOne, cause)},
 		},
 		admitted: []attempt{ok},

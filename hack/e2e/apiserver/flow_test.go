@@ -223,10 +223,6 @@ func TestOperatorHasItsRights(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(raw)) {
-			// Before there is any ApprovalPolicy the API server lets nobody write Releases.
-			if strings.Contains(line, "no params found for policy binding") {
-				continue
-			}
 			if strings.Contains(line, "is forbidden") && !strings.Contains(line, "because it is being terminated") {
 				t.Errorf("the %s's log has %s", p.name, line)
 			}

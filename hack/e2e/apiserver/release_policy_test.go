@@ -77,10 +77,6 @@ func TestAuthorsPolicy(t *testing.T) {
 		s.allowAuthors(t, s.namespace+"-persons")
 		s.saysSoon(t, approve, "")
 	})
-	t.Run("without any policy nothing is approved", func(t *testing.T) {
-		s.withoutApprovalPolicies(t)
-		s.saysSoon(t, approve, "no params found")
-	})
 }
 
 func (s *stage) allowAuthors(t *testing.T, name string) {
@@ -93,21 +89,6 @@ func (s *stage) allowAuthors(t *testing.T, name string) {
 	set("spec.authorsMayApprove", true)(o)
 	if _, err := client.Update(within(t), o, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// withoutApprovalPolicies takes away what any test has left.
-func (s *stage) withoutApprovalPolicies(t *testing.T) {
-	t.Helper()
-	client := s.admin.resource("approvalpolicies", "")
-	list, err := client.List(within(t), metav1.ListOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range list.Items {
-		o := applied(&list.Items[i])
-		s.delete(t, o)
-		t.Cleanup(func() { s.install(t, []*unstructured.Unstructured{o}) })
 	}
 }
 
