@@ -42,7 +42,7 @@ func (s *sim) atRest() {
 		}
 	}
 	d := s.deployment(a.Colour)
-	if (d == nil || d.Spec.Template.Spec.Containers[0].Image != s.oracle.imageOf(a.Content)) && stalled == nil && a.FinishedAt != nil &&
+	if (d == nil || d.Spec.Template.Spec.Containers[0].Image != s.oracle.offered[a.Digest].image) && stalled == nil && a.FinishedAt != nil &&
 		conditionOf(&rel.Status, v1alpha1.ConditionReady).Status != "False" {
 		s.violate("I12", "Deployment shop-%s does not hold what was promoted, and nobody is told", a.Colour)
 	}

@@ -102,23 +102,26 @@ func (o *oracle) endpointsOf(service, deployment string) (n int) {
 	return n
 }
 
-// keptForGoingBack: I3.
+// keptForGoingBack: I3. What there is to go back to is known from the books, not
+// from the status, where it is forgotten before it is overwritten.
 func (o *oracle) keptForGoingBack(d *appsv1.Deployment, harm string) {
 	rel := o.sim.release()
 	if rel == nil || rel.DeletionTimestamp != nil {
 		return
 	}
 	st := rel.Status
-	if st.Active == nil || st.Active.FinishedAt != nil || st.Former == nil || d.Name != releaseName+"-"+string(st.Former.Colour) {
+	if st.Active == nil || st.Active.FinishedAt != nil {
 		return
 	}
-	if d.Spec.Template.Spec.Containers[0].Image != o.imageOf(st.Former.Content) {
+	former := o.before(st.Active)
+	if former == nil || d.Name != releaseName+"-"+string(former.to.Colour) {
+		return
+	}
+	if d.Spec.Template.Spec.Containers[0].Image != former.image {
 		return // somebody else has spoilt it already
 	}
 	o.sim.violate("I3", "%s of Deployment %s, which is kept for going back while %s is observed", harm, d.Name, st.Active.Colour)
 }
-
-func (o *oracle) imageOf(c v1alpha1.Content) string { return o.offered[c.Digest].image }
 
 // afterStep judges the world as it stands.
 func (o *oracle) afterStep() {
@@ -129,4 +132,19 @@ func (o *oracle) afterStep() {
 	if o.promoted[rel.Status.Active.Digest] == nil {
 		o.sim.violate("I1", "%s is active and was never promoted", rel.Status.Active.Digest)
 	}
+}
+
+// before is the promotion of what was active before the active content; nil if
+// nothing was.
+func (o *oracle) before(active *v1alpha1.ActiveStatus) *commitment {
+	var last *commitment
+	for _, c := range o.commits {
+		if c.reason.Promotes() && c.landed && c.to.Digest == active.Digest && (last == nil || c.epoch > last.epoch) {
+			last = c
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return o.promoted[last.active]
 }
