@@ -101,15 +101,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if r.Gate != nil {
 		snapshot.Gate = r.Gate.State()
 	}
-	decision := rollout.Decide(snapshot)
-	if promotes(rel.Status, decision.Status) {
-		changed, err := r.askAgain(ctx, &snapshot)
-		if err != nil {
-			return reconcile.Result{}, err
-		}
-		if changed {
-			decision = rollout.Decide(snapshot)
-		}
+	decision, err := r.decide(ctx, rel.Status, &snapshot)
+	if err != nil {
+		return reconcile.Result{}, err
 	}
 	before := rel.Status
 	frozen := r.tryGate(ctx, decision)

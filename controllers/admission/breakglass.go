@@ -73,11 +73,18 @@ func (w *Webhook) signReview(ctx context.Context, r *review, slot, value string)
 		return "", "", err
 	}
 	groups := intersection(r.req.UserInfo.Groups, approval.GroupsNamed(policies))
-	if ok, why := approval.MayReview(policies, pending.Authors, pending.By, r.user, groups); !ok {
+	permitted, all, err := w.permitted(ctx, r, policies)
+	if err != nil {
+		return "", "", err
+	}
+	if len(permitted) > 0 {
+		groups = all
+	}
+	if ok, why := approval.MayReview(policies, pending.Authors, pending.By, r.user, groups, permitted...); !ok {
 		return "", "", refuse("Ineligible", "%s cannot review the break-glass of %s (%s): %s; they run: %s",
 			r.user, pending.By, pending.Ticket, why, r.annotate(v1alpha1.ReviewPrefix+"my-name="+value))
 	}
-	envelope, err = w.Signer.SignReview(ctx, receipt.Review{Claim: w.claim(r, slot, value, groups)})
+	envelope, err = w.Signer.SignReview(ctx, receipt.Review{Claim: w.claim(r, slot, value, groups), Permitted: permitted})
 	if err != nil {
 		return "", "", fmt.Errorf("slot %s: %w", slot, err)
 	}

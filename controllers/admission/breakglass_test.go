@@ -5,6 +5,7 @@ package admission
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -195,4 +196,40 @@ func TestReviews(t *testing.T) {
 	table["DryRun"] = dry
 	table["NothingWaits"] = write{reason: "nothing has to be done", by: person(qa, "oidc:qa"), change: cast, refused: "NoReview"}
 	emergencyCases(t, table)
+}
+
+// TestReviewByRBAC: whom RBAC lets approve may review, as they may vote.
+func TestReviewByRBAC(t *testing.T) {
+	p := emergencyPolicy()
+	p.Spec.Rules = []v1alpha1.ApprovalRule{{Name: "owner", Count: 1, RBAC: true}}
+	for name, tc := range map[string]struct {
+		reason, user, refused string
+		access                Permitter
+	}{
+		"Allowed":   {"whom RBAC allows", qa, "", allowed{qa: {"prod.owner"}}},
+		"OtherRule": {"another rule", qa, "Ineligible", allowed{qa: {"prod.other"}}},
+		"NoAccess":  {"nobody can be asked", qa, "Ineligible", nil},
+		"NoAnswer":  {"there is no answer", qa, "Error", allowed(nil)},
+		"Breaker":   {"not by who broke the glass", erin, "Ineligible", allowed{erin: {"prod.owner"}}},
+		"Author":    {"nor by who wrote it", dev, "Ineligible", allowed{dev: {"prod.owner"}}},
+	} {
+		t.Run("sec/61 "+name, func(t *testing.T) {
+			was := stored(t, pending(1))
+			now := was.DeepCopy()
+			set(seen+"bob", another)(now)
+			w := webhook(t, p)
+			w.Access = tc.access
+			response, reason := w.handle(t.Context(), updating(t, person(tc.user, "b", "a"), was, now))
+			if reason != tc.refused {
+				t.Fatalf("%s: got %q (%+v), want %q", tc.reason, reason, response.Result, tc.refused)
+			}
+			if tc.refused != "" {
+				return
+			}
+			reviews := receipt.Reviews(patched(t, encoded(t, now), response), w.Cluster, w.Verifier)
+			if len(reviews) != 1 || !slices.Equal(reviews[0].Permitted, []string{"prod.owner"}) || !slices.Equal(reviews[0].Groups, []string{"a", "b"}) {
+				t.Errorf("the receipt proves %+v", reviews)
+			}
+		})
+	}
 }

@@ -198,14 +198,17 @@ type Review struct {
 	User   string
 	Groups []string
 	At     time.Time
+	// Permitted are the IDs of the rules under which RBAC let the user approve when
+	// they reviewed, as the receipt proves, and does so still.
+	Permitted []string
 	// Invalid says why it proves nothing. Unless it is empty, it never counts.
 	Invalid string
 }
 
-// MayReview tells whether a user, a member of groups, may review what by let
-// through of authors: somebody else, whom a rule admits. If not, why is one
-// sentence without a full stop.
-func MayReview(policies []Policy, authors []string, by, user string, groups []string) (ok bool, why string) {
+// MayReview tells whether a user, a member of groups whom RBAC permits to approve
+// under some rules, may review what by let through of authors: somebody else, whom
+// a rule admits. If not, why is one sentence without a full stop.
+func MayReview(policies []Policy, authors []string, by, user string, groups []string, permitted ...string) (ok bool, why string) {
 	if len(policies) == 0 {
 		return false, noPolicy
 	}
@@ -220,7 +223,7 @@ func MayReview(policies []Policy, authors []string, by, user string, groups []st
 		return false, fmt.Sprintf("%s changed the content%s and cannot review it; somebody else has to", user, alias(user, account))
 	}
 	for _, where := range e.places {
-		if where.broken == "" && where.admits(user, groups, nil) {
+		if where.broken == "" && where.admits(user, groups, permitted) {
 			return true, ""
 		}
 	}

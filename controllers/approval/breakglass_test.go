@@ -84,31 +84,37 @@ func TestGlassVoid(t *testing.T) {
 }
 
 func TestMayReview(t *testing.T) {
+	byRBAC := policy("b", approval.Rule{Name: "owner", Count: 1, RBAC: true})
 	for name, tc := range map[string]struct {
-		user     string
-		groups   []string
-		policies []approval.Policy
-		says     string
+		user      string
+		groups    []string
+		permitted []string
+		policies  []approval.Policy
+		says      string
 	}{
-		"Eligible":     {user: "quinn", groups: []string{"qa"}},
-		"Unnamed":      {user: "quinn", groups: []string{"sre"}, says: "no rule names quinn"},
-		"Breaker":      {user: "erin", groups: []string{"qa"}, says: "erin broke the glass and cannot review it"},
-		"BreakerToo":   {user: "erin-admin", groups: []string{"qa"}, says: "erin-admin broke the glass as erin and cannot review it"},
-		"Author":       {user: "dev", groups: []string{"qa"}, says: "dev changed the content and cannot review it"},
-		"AuthorToo":    {user: "dev2", groups: []string{"qa"}, says: "dev2 changed the content as dev"},
-		"AuthorOpen":   {user: "dev", groups: []string{"qa"}, policies: []approval.Policy{with(emergency("a"), open)}, says: "cannot review it"},
-		"Program":      {user: "system:node:x", groups: []string{"qa"}, says: "is not a person"},
-		"Nobody":       {groups: []string{"qa"}, says: "has no name"},
-		"NoPolicy":     {user: "quinn", groups: []string{"qa"}, policies: []approval.Policy{}, says: "no ApprovalPolicy"},
-		"BrokenRule":   {user: "quinn", groups: []string{"qa"}, policies: []approval.Policy{policy("a", group("qa", 0, "qa"))}, says: "no rule can be met"},
-		"SecondPolicy": {user: "quinn", groups: []string{"po"}, policies: []approval.Policy{emergency("a"), policy("b", group("po", 1, "po"))}},
+		"Permitted":     {user: "quinn", permitted: []string{"b.owner"}, policies: []approval.Policy{emergency("a"), byRBAC}},
+		"PermittedNot":  {user: "quinn", permitted: []string{"b.other"}, policies: []approval.Policy{emergency("a"), byRBAC}, says: "quinn"},
+		"NotByRBAC":     {user: "quinn", permitted: []string{"a.qa"}, says: "no rule names quinn"},
+		"BreakerByRBAC": {user: "erin", permitted: []string{"b.owner"}, policies: []approval.Policy{byRBAC}, says: "erin broke the glass"},
+		"Eligible":      {user: "quinn", groups: []string{"qa"}},
+		"Unnamed":       {user: "quinn", groups: []string{"sre"}, says: "no rule names quinn"},
+		"Breaker":       {user: "erin", groups: []string{"qa"}, says: "erin broke the glass and cannot review it"},
+		"BreakerToo":    {user: "erin-admin", groups: []string{"qa"}, says: "erin-admin broke the glass as erin and cannot review it"},
+		"Author":        {user: "dev", groups: []string{"qa"}, says: "dev changed the content and cannot review it"},
+		"AuthorToo":     {user: "dev2", groups: []string{"qa"}, says: "dev2 changed the content as dev"},
+		"AuthorOpen":    {user: "dev", groups: []string{"qa"}, policies: []approval.Policy{with(emergency("a"), open)}, says: "cannot review it"},
+		"Program":       {user: "system:node:x", groups: []string{"qa"}, says: "is not a person"},
+		"Nobody":        {groups: []string{"qa"}, says: "has no name"},
+		"NoPolicy":      {user: "quinn", groups: []string{"qa"}, policies: []approval.Policy{}, says: "no ApprovalPolicy"},
+		"BrokenRule":    {user: "quinn", groups: []string{"qa"}, policies: []approval.Policy{policy("a", group("qa", 0, "qa"))}, says: "no rule can be met"},
+		"SecondPolicy":  {user: "quinn", groups: []string{"po"}, policies: []approval.Policy{emergency("a"), policy("b", group("po", 1, "po"))}},
 	} {
 		t.Run("sec/61 "+name, func(t *testing.T) {
 			policies := tc.policies
 			if policies == nil {
 				policies = []approval.Policy{emergency("a")}
 			}
-			ok, why := approval.MayReview(policies, []string{"dev"}, "erin", tc.user, tc.groups)
+			ok, why := approval.MayReview(policies, []string{"dev"}, "erin", tc.user, tc.groups, tc.permitted...)
 			if ok != (tc.says == "") || ok != (why == "") || !strings.Contains(why, tc.says) {
 				t.Errorf("got %v, %q, want %q", ok, why, tc.says)
 			}

@@ -48,7 +48,7 @@ func Reviews(rel *v1alpha1.Release, cluster string, v *Verifier) (reviews []appr
 		if err != nil {
 			r.Invalid = err.Error()
 		} else {
-			r.User, r.Groups, r.At = got.User, got.Groups, got.At
+			r.User, r.Groups, r.At, r.Permitted = got.User, got.Groups, got.At, got.Permitted
 		}
 		reviews = append(reviews, r)
 	}
@@ -83,16 +83,16 @@ func provenGlass(rel *v1alpha1.Release, cluster string, g approval.Glass, v *Ver
 	return got.Claim, got.of(rel, cluster, g.Slot, g.Digest, user)
 }
 
-func provenReview(rel *v1alpha1.Release, cluster string, r approval.Review, v *Verifier) (Claim, error) {
+func provenReview(rel *v1alpha1.Release, cluster string, r approval.Review, v *Verifier) (Review, error) {
 	user, envelope, err := envelopeOf(rel, v1alpha1.ReviewReceiptPrefix+r.Slot, r.Digest)
 	if err != nil {
-		return Claim{}, err
+		return Review{}, err
 	}
 	got, err := v.Review(envelope)
 	if err != nil {
-		return Claim{}, fmt.Errorf("the receipt is not valid: %w", err)
+		return Review{}, fmt.Errorf("the receipt is not valid: %w", err)
 	}
-	return got.Claim, got.of(rel, cluster, r.Slot, r.Digest, user)
+	return got, got.of(rel, cluster, r.Slot, r.Digest, user)
 }
 
 // envelopeOf reads the annotation that holds a receipt, and the user whom it

@@ -48,7 +48,7 @@ func broken(t *testing.T) *v1alpha1.Release {
 		v1alpha1.GlassPrefix:         digestA + ";INC-1;checkout is down",
 		v1alpha1.GlassReceiptPrefix:  FormatVote("erin@example.com", digestA, signGlass(t, aGlass())),
 		v1alpha1.ReviewPrefix:        digestA,
-		v1alpha1.ReviewReceiptPrefix: FormatVote("erin@example.com", digestA, signReview(t, Review{aClaim()})),
+		v1alpha1.ReviewReceiptPrefix: FormatVote("erin@example.com", digestA, signReview(t, Review{Claim: aClaim(), Permitted: []string{"p.a"}})),
 	} {
 		rel.Annotations[key+"erin"] = value
 	}
@@ -62,7 +62,7 @@ func TestEmergenciesProven(t *testing.T) {
 	if len(glasses) != 1 || fmt.Sprint(glasses[0]) != fmt.Sprint(want) {
 		t.Errorf("got %+v, want %+v", glasses, want)
 	}
-	review := approval.Review{Slot: "erin", Digest: digestA, User: "erin@example.com", Groups: []string{"sre"}, At: aVote().At}
+	review := approval.Review{Slot: "erin", Digest: digestA, User: "erin@example.com", Groups: []string{"sre"}, At: aVote().At, Permitted: []string{"p.a"}}
 	if len(reviews) != 1 || fmt.Sprint(reviews[0]) != fmt.Sprint(review) {
 		t.Errorf("got %+v, want %+v", reviews, review)
 	}
@@ -86,13 +86,13 @@ func TestEmergenciesUnproven(t *testing.T) {
 			b := aGlass()
 			change(&b.Claim)
 			set(v1alpha1.GlassReceiptPrefix, FormatVote("erin@example.com", digestA, signGlass(t, b)))(rel)
-			set(v1alpha1.ReviewReceiptPrefix, FormatVote("erin@example.com", digestA, signReview(t, Review{b.Claim})))(rel)
+			set(v1alpha1.ReviewReceiptPrefix, FormatVote("erin@example.com", digestA, signReview(t, Review{Claim: b.Claim})))(rel)
 		}
 	}
 	text := func(user, digest string) func(*v1alpha1.Release) {
 		return func(rel *v1alpha1.Release) {
 			set(v1alpha1.GlassReceiptPrefix, FormatVote(user, digest, signGlass(t, aGlass())))(rel)
-			set(v1alpha1.ReviewReceiptPrefix, FormatVote(user, digest, signReview(t, Review{aClaim()})))(rel)
+			set(v1alpha1.ReviewReceiptPrefix, FormatVote(user, digest, signReview(t, Review{Claim: aClaim(), Permitted: []string{"p.a"}})))(rel)
 		}
 	}
 	none := func(rel *v1alpha1.Release) {
@@ -167,7 +167,7 @@ func TestSignEmergenciesRefusesIncomplete(t *testing.T) {
 			if b.Ticket == "" || b.Reason == "" {
 				return
 			}
-			if _, err := NewSigner(key(0)).SignReview(t.Context(), Review{b.Claim}); err == nil {
+			if _, err := NewSigner(key(0)).SignReview(t.Context(), Review{Claim: b.Claim}); err == nil {
 				t.Error("a review was signed")
 			}
 		})

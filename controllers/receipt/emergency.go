@@ -51,6 +51,9 @@ type BreakGlass struct {
 // Review says that a user has looked at a use of break-glass.
 type Review struct {
 	Claim
+	// Permitted are the IDs of the rules under which RBAC let the user approve at
+	// that time. If there are any, Groups are all groups of the user.
+	Permitted []string `json:"permitted,omitempty"`
 }
 
 func (c Claim) canonical() Claim {
@@ -64,7 +67,7 @@ func (b BreakGlass) canonical() BreakGlass {
 }
 
 func (r Review) canonical() Review {
-	r.Claim = r.Claim.canonical()
+	r.Claim, r.Permitted = r.Claim.canonical(), sorted(r.Permitted)
 	return r
 }
 

@@ -58,7 +58,7 @@ func (p *plan) reviewer(pending v1alpha1.PendingReview) string {
 		if r.Invalid != "" || r.Digest == "" || r.Digest != pending.Digest {
 			continue
 		}
-		if ok, _ := approval.MayReview(p.snap.Policies, pending.Authors, pending.By, r.User, r.Groups); ok {
+		if ok, _ := approval.MayReview(p.snap.Policies, pending.Authors, pending.By, r.User, r.Groups, r.Permitted...); ok {
 			return r.User
 		}
 	}

@@ -110,7 +110,7 @@ func voterGuards() []guard {
 			never("glass: reviews wait", `len(r.was.Status.Reviews) >= approval.ReviewLimit`),
 			instead("glass: may", `approval.MayBreakGlass(policies, subject, r.user, groups); !ok {`, `approval.MayBreakGlass(policies, subject, r.user, groups); !ok && ok {`),
 			never("review: nothing waits", `len(r.was.Status.Reviews) == 0`),
-			instead("review: may", `pending.By, r.user, groups); !ok {`, `pending.By, r.user, groups); !ok && ok {`),
+			instead("review: may", `pending.By, r.user, groups, permitted...); !ok {`, `pending.By, r.user, groups, permitted...); !ok && ok {`),
 		),
 		out("I6", emergency, admitting,
 			instead("emergency: at creation", `> 0 {

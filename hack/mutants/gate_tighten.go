@@ -81,6 +81,7 @@ func emergencyGuards() []guard {
 		instead("review: author", `account, is := e.author(user); is {
 		return false, fmt.Sprintf("%s changed the content%s and cannot review`, `account, is := e.author(user); is && user == "" {
 		return false, fmt.Sprintf("%s changed the content%s and cannot review`),
-		instead("review: named", `where.broken == "" && where.admits(user, groups, nil)`, `where.broken == ""`),
+		instead("review: named", `where.broken == "" && where.admits(user, groups, permitted)`, `where.broken == ""`),
+		instead("review: permitted", `where.admits(user, groups, permitted)`, `where.admits(user, groups, nil)`),
 	)
 }

@@ -142,3 +142,27 @@ func TestRecreated(t *testing.T) {
 		refused(t, "the vote that was saved", s.vote(t, "alice", "alice", digest), again)
 	})
 }
+
+// TestReviewByRBAC: who approves by RBAC reviews by RBAC, and nobody else does.
+func TestReviewByRBAC(t *testing.T) {
+	s := onCallShop(t)
+	s.repolicy(t, `[{"op":"replace","path":"/spec/rules","value":[{"name":"owner","count":1,"rbac":true}]}]`)
+	s.mustApply(t, "dev", s.manifest(t, "v1"))
+	digest := s.awaitTested(t)
+	if err := s.glass(t, "erin", digest+";INC-1;checkout is down"); err != nil {
+		t.Fatalf("erin breaks the glass: %v", err)
+	}
+	s.awaitActive(t, digest)
+	review := func(who string) error { return s.annotate(t, who, v1alpha1.ReviewPrefix+who, digest) }
+	t.Run("sec/61 whom RBAC does not let", func(t *testing.T) {
+		refused(t, "dana", review("dana"), "no rule names "+email("dana"), s.namespace+"/owner")
+	})
+	s.grant(t, "dana")
+	t.Run("sec/61 whom it lets", func(t *testing.T) {
+		eventually(t, "dana reviews", func() string { return text(review("dana")) })
+		rel := s.await(t, "it is reviewed", func(r *v1alpha1.Release) bool { return len(r.Status.Reviews) == 0 })
+		if g := rel.Status.Switch.BreakGlass; g.ReviewedBy != email("dana") {
+			t.Errorf("the record is %+v", g)
+		}
+	})
+}
