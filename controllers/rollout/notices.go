@@ -22,6 +22,9 @@ func (p *plan) tell() {
 			who = "slot " + v.Slot
 		}
 		if v.Counted {
+			if p.st.Candidate != nil && p.st.Candidate.Halted != nil {
+				continue // told when it opened the gate to what was given up since
+			}
 			p.note(v.Decision == "reject", NoticeApprovalCounted, fmt.Sprintf("vote of %s (%s) counts: %s", who, v.Decision, v.Why))
 		} else if p.st.Candidate != nil && !p.spent(v.Slot) {
 			p.note(true, NoticeApprovalIgnored, fmt.Sprintf("vote of %s does not count: %s", who, v.Why))

@@ -33,6 +33,7 @@ func TestRollback(t *testing.T) {
 			w := secondObserved(t, withChecks)
 			w.outcomes["live"] = v1alpha1.CheckFailed
 			w.run()
+			w.wantsNoNotice("ApprovalCounted")
 			w.wantsTraffic(blue)
 			w.wantsStalled(v1alpha1.ReasonRolledBack, "check live failed")
 		},
