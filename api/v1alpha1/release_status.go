@@ -277,6 +277,13 @@ type CandidateStatus struct {
 	// while the release waits for people.
 	// +optional
 	ProgressSince *metav1.Time `json:"progressSince,omitempty"`
+	// ignored are the uses of break-glass for it that do not count, each as its
+	// slot and why. Each was told once, as event BreakGlassIgnored.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MaxLength=1024
+	Ignored []string `json:"ignored,omitempty"`
 	// halted says why the candidate was given up. Unset while it was not.
 	// +optional
 	Halted *HaltedStatus `json:"halted,omitempty"`

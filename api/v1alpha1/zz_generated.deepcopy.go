@@ -263,6 +263,11 @@ func (in *CandidateStatus) DeepCopyInto(out *CandidateStatus) {
 		in, out := &in.ProgressSince, &out.ProgressSince
 		*out = (*in).DeepCopy()
 	}
+	if in.Ignored != nil {
+		in, out := &in.Ignored, &out.Ignored
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Halted != nil {
 		in, out := &in.Halted, &out.Halted
 		*out = new(HaltedStatus)

@@ -14,6 +14,7 @@ import (
 // judgeGlasses finds the use of break-glass that lets the candidate through.
 func (p *plan) judgeGlasses(c *v1alpha1.CandidateStatus) {
 	p.glass, p.shattered = p.standing(c)
+	p.tellIgnored(c)
 	if p.glass != nil {
 		p.wake(approval.GlassUntil(p.snap.Policies, *p.glass))
 	}
@@ -22,9 +23,35 @@ func (p *plan) judgeGlasses(c *v1alpha1.CandidateStatus) {
 	}
 }
 
+// ignored is a use of break-glass that does not let the candidate through.
+type ignored struct{ slot, why string }
+
+func (i ignored) String() string {
+	return fmt.Sprintf("the break-glass in slot %s does not count: %s", i.slot, i.why)
+}
+
+// tellIgnored tells of each once, and again only of one that does not count for
+// another reason.
+func (p *plan) tellIgnored(c *v1alpha1.CandidateStatus) {
+	told := c.Ignored
+	c.Ignored = nil
+	if c.Digest == "" {
+		return
+	}
+	for _, i := range p.shattered {
+		entry := clip(i.slot+": "+i.why, 1024)
+		c.Ignored = append(c.Ignored, entry)
+		if !slices.Contains(told, entry) {
+			name, namespace := p.snap.Release.Name, p.snap.Release.Namespace
+			p.note(true, NoticeBreakGlassIgnored, fmt.Sprintf("%s; to take it away: kubectl annotate release %s -n %s %s%s-; to approve instead: kubectl annotate release %s -n %s %s<you>=%s --overwrite",
+				i, name, namespace, v1alpha1.GlassPrefix, i.slot, name, namespace, v1alpha1.VotePrefix, c.Digest))
+		}
+	}
+}
+
 // standing is the first use of break-glass that stands, by slot, and why those
 // before it do not.
-func (p *plan) standing(c *v1alpha1.CandidateStatus) (stands *approval.Glass, void []string) {
+func (p *plan) standing(c *v1alpha1.CandidateStatus) (stands *approval.Glass, void []ignored) {
 	subject := p.subject(c)
 	for i := range p.snap.Glasses {
 		g := &p.snap.Glasses[i]
@@ -33,7 +60,7 @@ func (p *plan) standing(c *v1alpha1.CandidateStatus) (stands *approval.Glass, vo
 			return g, void
 		}
 		if g.Digest == c.Digest {
-			void = append(void, fmt.Sprintf("the break-glass in slot %s does not count: %s", g.Slot, why))
+			void = append(void, ignored{g.Slot, why})
 		}
 	}
 	return nil, void
@@ -99,5 +126,5 @@ func (p *plan) glassMessage() string {
 	if len(p.shattered) == 0 {
 		return ""
 	}
-	return p.shattered[0] + "; "
+	return p.shattered[0].String() + "; "
 }

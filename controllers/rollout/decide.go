@@ -47,7 +47,7 @@ type plan struct {
 	// glass lets the candidate through in an emergency; nil if none does.
 	glass *approval.Glass
 	// shattered says why those that are there do not.
-	shattered []string
+	shattered []ignored
 }
 
 // blocker is a fault that somebody has to mend.

@@ -52,6 +52,7 @@ const (
 	NoticeApprovalIgnored    = "ApprovalIgnored"
 	NoticeReleaseApproved    = "ReleaseApproved"
 	NoticeBreakGlassUsed     = "BreakGlassUsed"
+	NoticeBreakGlassIgnored  = "BreakGlassIgnored"
 	NoticeBreakGlassReviewed = "BreakGlassReviewed"
 	NoticeReviewOverdue      = "ReviewOverdue"
 	NoticeReleaseRejected    = "ReleaseRejected"
