@@ -23,6 +23,9 @@ func (p *plan) judgeGlasses(c *v1alpha1.CandidateStatus) {
 	}
 }
 
+// maxIgnored is how many the status can hold, as many as there are slots.
+const maxIgnored = 8
+
 // ignored is a use of break-glass that does not let the candidate through.
 type ignored struct{ slot, why string }
 
@@ -40,6 +43,9 @@ func (p *plan) tellIgnored(c *v1alpha1.CandidateStatus) {
 	}
 	for _, i := range p.shattered {
 		entry := clip(i.slot+": "+i.why, 1024)
+		if slices.Contains(c.Ignored, entry) || len(c.Ignored) == maxIgnored {
+			continue
+		}
 		c.Ignored = append(c.Ignored, entry)
 		if !slices.Contains(told, entry) {
 			name, namespace := p.snap.Release.Name, p.snap.Release.Namespace
