@@ -237,6 +237,18 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+// A preview that is no Service's any more is seen, and a Service of somebody else
+// is not.
+func TestStrays(t *testing.T) {
+	role := func(name, role string) *corev1.Service {
+		return service(name, func(s *corev1.Service) { s.Labels[v1alpha1.RoleLabel] = role })
+	}
+	s := see(t, service("shop", nil), role("shop-preview", v1alpha1.RolePreview), role("was", v1alpha1.RolePreview), role("x", "x"))
+	if len(s.Strays) != 1 || s.Strays[0].Name != "was" || !s.Strays[0].Exists || s.Strays[0].Foreign || len(s.Services) != 1 {
+		t.Errorf("it sees %+v of %+v", s.Strays, s.Services)
+	}
+}
+
 // Services that lead to the active content, or are about to, are seen also when
 // the spec does not name them any more.
 func TestServicesBesidesTheSpec(t *testing.T) {

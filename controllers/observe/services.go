@@ -46,19 +46,21 @@ func (o *Observer) services(ctx context.Context, s *rollout.Snapshot) error {
 		}
 		s.Services = append(s.Services, svc)
 	}
-	return o.forgotten(ctx, s)
+	if err := o.forgotten(ctx, s); err != nil {
+		return err
+	}
+	return o.strays(ctx, s)
 }
 
 // forgotten are Services that carry the Release's marks and that it names no
 // more: they are given back.
 func (o *Observer) forgotten(ctx context.Context, s *rollout.Snapshot) error {
-	var marked corev1.ServiceList
-	labels := client.MatchingLabels{v1alpha1.ReleaseLabel: s.Release.Name, v1alpha1.RoleLabel: v1alpha1.RoleActive}
-	if err := o.Client.List(ctx, &marked, client.InNamespace(s.Release.Namespace), labels); err != nil {
-		return fmt.Errorf("list the Services of Release %s/%s: %w", s.Release.Namespace, s.Release.Name, err)
+	marked, err := o.marked(ctx, s, v1alpha1.RoleActive)
+	if err != nil {
+		return err
 	}
-	for i := range marked.Items {
-		name := marked.Items[i].Name
+	for i := range marked {
+		name := marked[i].Name
 		if slices.ContainsFunc(s.Services, func(known rollout.Service) bool { return known.Name == name }) {
 			continue
 		}
@@ -69,6 +71,35 @@ func (o *Observer) forgotten(ctx context.Context, s *rollout.Snapshot) error {
 		s.Services = append(s.Services, svc)
 	}
 	return nil
+}
+
+// strays are previews of which no Service of the Release is the active one.
+func (o *Observer) strays(ctx context.Context, s *rollout.Snapshot) error {
+	marked, err := o.marked(ctx, s, v1alpha1.RolePreview)
+	if err != nil {
+		return err
+	}
+	for i := range marked {
+		name := marked[i].Name
+		if slices.ContainsFunc(s.Services, func(known rollout.Service) bool { return known.Preview.Name == name }) {
+			continue
+		}
+		stray := rollout.Preview{Name: name}
+		if err := o.preview(ctx, s, &stray); err != nil {
+			return err
+		}
+		s.Strays = append(s.Strays, stray)
+	}
+	return nil
+}
+
+func (o *Observer) marked(ctx context.Context, s *rollout.Snapshot, role string) ([]corev1.Service, error) {
+	var list corev1.ServiceList
+	labels := client.MatchingLabels{v1alpha1.ReleaseLabel: s.Release.Name, v1alpha1.RoleLabel: role}
+	if err := o.Client.List(ctx, &list, client.InNamespace(s.Release.Namespace), labels); err != nil {
+		return nil, fmt.Errorf("list the Services of Release %s/%s: %w", s.Release.Namespace, s.Release.Name, err)
+	}
+	return list.Items, nil
 }
 
 func (o *Observer) service(ctx context.Context, s *rollout.Snapshot, ref v1alpha1.ServiceRef) (rollout.Service, error) {

@@ -260,6 +260,11 @@ func (w *world) snapshot() rollout.Snapshot {
 	for _, ref := range w.refs() {
 		s.Services = append(s.Services, w.read(ref))
 	}
+	for _, name := range slices.Sorted(maps.Keys(w.services)) {
+		if w.services[name].preview && !slices.ContainsFunc(s.Services, func(svc rollout.Service) bool { return svc.Preview.Name == name }) {
+			s.Strays = append(s.Strays, rollout.Preview{Name: name, Exists: true, ResourceVersion: fmt.Sprint(w.services[name].version)})
+		}
+	}
 	return s
 }
 

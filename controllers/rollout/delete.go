@@ -25,6 +25,7 @@ func (p *plan) delete() {
 			p.do(Surrender{Service: svc.Name, ResourceVersion: svc.ResourceVersion})
 		}
 	}
+	p.removeStrays()
 	var staying []v1alpha1.Colour
 	for _, c := range []v1alpha1.Colour{v1alpha1.Blue, v1alpha1.Green} {
 		w := p.snap.Workload(c)
@@ -61,6 +62,17 @@ func (p *plan) giveBack() {
 				p.do(Remove{Preview: svc.Preview.Name, ResourceVersion: svc.Preview.ResourceVersion})
 			}
 			p.do(Surrender{Service: svc.Name, ResourceVersion: svc.ResourceVersion})
+		}
+	}
+	p.removeStrays()
+}
+
+// removeStrays takes away previews whose Service the Release names no longer, or
+// by another name.
+func (p *plan) removeStrays() {
+	for _, pv := range p.snap.Strays {
+		if pv.Exists && !pv.Foreign {
+			p.do(Remove{Preview: pv.Name, ResourceVersion: pv.ResourceVersion})
 		}
 	}
 }

@@ -40,6 +40,8 @@ type Snapshot struct {
 	// Services in the order of spec.services, then those that the active
 	// content or a switch in progress has besides.
 	Services []Service
+	// Strays are previews of ours that are no Service's any more.
+	Strays []Preview
 	// Results of the checks.
 	Results []CheckResult
 	// Gate is what the self-test found. The zero value lets nothing through.

@@ -4,6 +4,8 @@
 package rollout_test
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -282,6 +284,50 @@ func TestServiceTakenOut(t *testing.T) {
 		t.Errorf("these follow: %v", s)
 	}
 	w.wantsCondition(v1alpha1.ConditionStalled, "", "")
+}
+
+// A preview that the spec calls by another name, or whose Service it names no
+// more, does not stay behind.
+func TestStrayPreview(t *testing.T) {
+	scenarios(t, map[string]func(*testing.T){
+		"another name": func(t *testing.T) {
+			w := serving(t)
+			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Services[0].Preview = "next" })
+			w.run()
+			if w.services["shop-preview"] != nil || w.services["next"] == nil {
+				t.Errorf("the Services are %v", slices.Sorted(maps.Keys(w.services)))
+			}
+		},
+		"the Service was deleted": func(t *testing.T) {
+			w := serving(t, withTwoServices)
+			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Services = s.Services[:1] })
+			delete(w.services, "admin")
+			w.run()
+			w.approve("bob")
+			w.run()
+			if w.services["admin-preview"] != nil || w.services["shop-preview"] == nil {
+				t.Errorf("the Services are %v", slices.Sorted(maps.Keys(w.services)))
+			}
+		},
+		"somebody else's": func(t *testing.T) {
+			w := serving(t)
+			s := w.snapshot()
+			s.Strays = []rollout.Preview{{Name: "x", Exists: true, Foreign: true}}
+			if d := rollout.Decide(s); len(d.Actions) > 0 {
+				t.Errorf("it does %+v", d.Actions)
+			}
+		},
+		"with the Release": func(t *testing.T) {
+			w := serving(t)
+			w.addService("next").preview = true
+			now := metav1.NewTime(w.now)
+			w.rel.DeletionTimestamp = &now
+			w.run()
+			if w.services["next"] != nil {
+				t.Errorf("it stays")
+			}
+		},
+	})
 }
 
 // Two leaders: what the deposed one decided cannot be carried out late.

@@ -177,6 +177,7 @@ func anySnapshot(t *rapid.T) rollout.Snapshot {
 		Votes:   anyOf(t, "votes", nil, []approval.Vote{{Slot: "s"}}),
 		Authors: rollout.Authors{Names: anyOf(t, "authors", nil, []string{"dev"}), Known: rapid.Bool().Draw(t, "known")},
 		Blue:    anyWorkload(t), Green: anyWorkload(t), Gate: rollout.Gate{Intact: rapid.Bool().Draw(t, "intact"), Why: anyText(t)},
+		Strays:   anyOf(t, "strays", nil, []rollout.Preview{{Name: "x", Exists: true}}, []rollout.Preview{{Name: "x", Foreign: true}}),
 		Services: anyOf(t, "services", nil, []rollout.Service{anyService(t, "shop")}, []rollout.Service{anyService(t, "shop"), anyService(t, "admin")}),
 	}
 }
