@@ -7,7 +7,7 @@ package main
 func platformRows() []row {
 	return []row{
 		{number: 40, attacker: "Pod", attack: "calls the webhook directly, to have a receipt signed",
-			refused: "a vote has to pass the API server with a receipt that names its requester", defence: "policy release-votes; NetworkPolicy; the webhook's account writes nothing",
+			refused: "a vote has to pass the API server with a receipt that names its requester", defence: "policy release-votes; NetworkPolicy; --webhook-client-ca; the webhook's account writes nothing",
 			residual: "with release-votes deleted as well, a signed receipt counts: the gate is then frozen"},
 		{number: 41, attacker: "tenant", attack: "uses tokens, Secrets or Leases of its own namespace",
 			refused: "keys, Leases and accounts are in countersign-system alone, and ServiceAccounts never vote", defence: "roles in config/rbac; policy release-votes"},
@@ -28,7 +28,7 @@ func platformRows() []row {
 			refused: "config/static refuses writes to its workloads, Secrets and roles", defence: "config/static",
 			residual: "reading Secrets cannot be refused by admission: SECURITY.md, Cluster administrators"},
 		{number: 57, attacker: "root of etcd", attack: "restores a backup, so that old approvals live again",
-			refused: "votes expire, and an epoch that a Service has seen is never used again", defence: "controllers/approval, validFor; controllers/rollout",
+			refused: "votes expire and are of one uid, and an epoch that a Service has seen is never used again", defence: "controllers/approval, validFor; controllers/receipt; controllers/rollout",
 			residual: "votes of the moment of the backup, within validFor", accepted: "Backups"},
 		{number: 58, attacker: "admin", attack: "changes or deletes what is on record",
 			refused: "the history is in the status, which only the operator writes", defence: "policy release-status",
