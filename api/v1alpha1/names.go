@@ -63,6 +63,14 @@ const (
 	// all that it does is to make that person an author.
 	OnBehalfOfAnnotation = "countersign.dev/on-behalf-of"
 
+	// RollbackAnnotation asks to go back, at once and without any approval, from
+	// the active content to the one that is kept. The value is the digest of the
+	// active content, so that it can be about nothing else.
+	RollbackAnnotation = "countersign.dev/rollback"
+	// RequesterSuffix ends the key beside such a request under which admission
+	// puts who asks.
+	RequesterSuffix = "-by"
+
 	// RejectPrefix, before the digest in the value of a vote, makes it a
 	// rejection.
 	RejectPrefix = "reject:"

@@ -342,6 +342,10 @@ type SwitchStatus struct {
 	// the reason is BreakGlass.
 	// +optional
 	BreakGlass *BrokenGlass `json:"breakGlass,omitempty"`
+	// askedBy is who asked for a rollback by an annotation. Unset when nobody did.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	AskedBy string `json:"askedBy,omitempty"`
 	// intendedAt is when the decision was recorded.
 	IntendedAt metav1.MicroTime `json:"intendedAt"`
 	// patchedAt is when all Services were seen to select the target.
@@ -445,6 +449,10 @@ type HistoryEntry struct {
 	// the reason is BreakGlass.
 	// +optional
 	BreakGlass *BrokenGlass `json:"breakGlass,omitempty"`
+	// askedBy is who asked for a rollback by an annotation. Unset when nobody did.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	AskedBy string `json:"askedBy,omitempty"`
 	// at is when all Services selected it.
 	At metav1.Time `json:"at"`
 }

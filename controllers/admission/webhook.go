@@ -93,7 +93,7 @@ func (w *Webhook) handle(ctx context.Context, req admission.Request) (admission.
 	if w.isProbe(r) {
 		return admission.Allowed(""), "Probe"
 	}
-	steps := []func(context.Context, *review) error{w.checkContent, w.stampVote, w.stampEmergencies, w.keepComments, w.stampAuthors, w.checkDemands}
+	steps := []func(context.Context, *review) error{w.checkContent, w.stampVote, w.stampEmergencies, w.keepComments, w.stampRequests, w.stampAuthors, w.checkDemands}
 	for _, step := range steps {
 		if err := step(ctx, r); err != nil {
 			var no *refusal

@@ -253,7 +253,7 @@ func (p *plan) landed(sw *v1alpha1.SwitchStatus) {
 		"Services lead to %s (%s, epoch %d, %s)", sw.To.Colour, short(sw.To.Digest), sw.Epoch, sw.Reason))
 	p.st.History = append([]v1alpha1.HistoryEntry{{
 		Epoch: sw.Epoch, Reason: sw.Reason, Colour: sw.To.Colour, Digest: sw.To.Digest,
-		Approvers: sw.Approvers, BreakGlass: sw.BreakGlass.DeepCopy(), At: p.now(),
+		Approvers: sw.Approvers, BreakGlass: sw.BreakGlass.DeepCopy(), AskedBy: sw.AskedBy, At: p.now(),
 	}}, p.st.History...)
 	if len(p.st.History) > historyLimit {
 		p.st.History = p.st.History[:historyLimit]

@@ -18,7 +18,7 @@ func (p *plan) watch() {
 		p.watchHalfSwitched(sw)
 		return
 	}
-	if !p.observing() || p.inRollback() {
+	if p.inRollback() || p.turnBack() || !p.observing() {
 		return
 	}
 	a := p.st.Active

@@ -40,6 +40,9 @@ func probes() []probe {
 		{"release-breakglass.countersign.dev", func(ctx context.Context, c client.Client) error {
 			return c.Patch(ctx, named(&v1alpha1.Release{}, fixtureName), merge(`{"metadata":{"annotations":{"`+v1alpha1.GlassPrefix+`probe":"x"}}}`))
 		}},
+		{"release-requests.countersign.dev", func(ctx context.Context, c client.Client) error {
+			return c.Patch(ctx, named(&v1alpha1.Release{}, fixtureName), merge(`{"metadata":{"annotations":{"`+v1alpha1.RollbackAnnotation+`":"x"}}}`))
+		}},
 		{"release-status.countersign.dev", func(ctx context.Context, c client.Client) error {
 			return c.Status().Patch(ctx, named(&v1alpha1.Release{}, fixtureName), merge(`{"status":{"phase":"Stable"}}`))
 		}},

@@ -60,8 +60,10 @@ func newWorld(t *testing.T) *world {
 			if err != nil {
 				return err
 			}
-			if strings.Contains(string(data), "finalizers") {
-				return w.guard(o, "finalizers")
+			for _, what := range []string{"finalizers", "rollback"} {
+				if strings.Contains(string(data), what) {
+					return w.guard(o, what)
+				}
 			}
 			return w.guard(o, "annotations")
 		},
@@ -112,7 +114,7 @@ func (w *world) guard(o client.Object, how string) error {
 func policyOf(o client.Object, how string) string {
 	switch x := o.(type) {
 	case *v1alpha1.Release:
-		return map[string]string{"": votesPolicy, "finalizers": "release-finalizer.countersign.dev", "annotations": "release-breakglass.countersign.dev", "sub": "release-status.countersign.dev"}[how]
+		return map[string]string{"": votesPolicy, "finalizers": "release-finalizer.countersign.dev", "rollback": "release-requests.countersign.dev", "annotations": "release-breakglass.countersign.dev", "sub": "release-status.countersign.dev"}[how]
 	case *appsv1.Deployment:
 		return map[string]string{"": "workload-guard.countersign.dev", "sub": "scale-guard.countersign.dev"}[how]
 	case *corev1.Service:

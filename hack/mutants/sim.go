@@ -40,7 +40,7 @@ func simGuards() []guard {
 		one("commit fenced", "I7", reconciler, "client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})", "client.MergeFrom(base)"),
 		one("checks passed", "I8", gate, "case c.TestedAt == nil:", "case c.TestedAt == nil && c.Digest == \"\":"),
 		one("journal resumes", "I10", switching, "		p.shift(sw)\n", ""),
-		one("one rollback", "I11", "controllers/rollout/watch.go", "if !p.observing() || p.inRollback() {", "if !p.observing() {"),
+		one("one rollback", "I11", "controllers/rollout/watch.go", "if p.inRollback() || p.turnBack() || !p.observing() {", "if p.turnBack() || !p.observing() {"),
 		one("repair", "I12", "controllers/rollout/decide.go", "	p.repair()\n", ""),
 		one("candidate stays", "I13", candidate, "if c == nil || c.Revision != p.snap.Revision {", "if c == nil || c.Digest != \"\" {"),
 		one("votes explained", "I16", gate, "		for _, v := range p.snap.Votes {\n			p.explain(", "		for _, v := range p.snap.Votes[:0] {\n			p.explain("),

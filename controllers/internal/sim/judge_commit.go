@@ -35,6 +35,7 @@ func (o *oracle) committed(actor string, rel *v1alpha1.Release, now *v1alpha1.Re
 		o.sim.plot(actor)
 	case v1alpha1.SwitchRollback:
 		o.rollback(rel, c)
+		o.byHand(rel, sw)
 	case v1alpha1.SwitchRepair:
 		if c.to.Digest != c.active {
 			o.sim.violate("I1", "a repair leads to %s, and %s is active", c.to.Digest, c.active)

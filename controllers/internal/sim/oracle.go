@@ -41,6 +41,8 @@ type oracle struct {
 	moves map[move]int64
 	// foreign is the version of the last change of a selector by somebody else.
 	foreign map[string]int64
+	// asked is what somebody asks for, by annotation.
+	asked map[string]ask
 	// rollbacks from an epoch.
 	rollbacks map[int64]int64
 	// tampered is the version of the last change of a Deployment by somebody else.
@@ -113,7 +115,7 @@ func (o *oracle) open(uid types.UID) {
 	o.votes, o.slots = map[string]ballot{}, map[string]string{}
 	o.authors, o.inherited = map[string]bool{}, map[string]bool{}
 	o.offered, o.commits, o.promoted = map[string]offer{}, map[int64]*commitment{}, map[string]*commitment{}
-	o.emergencies = newEmergencies()
+	o.emergencies, o.asked = newEmergencies(), map[string]ask{}
 	o.passed, o.moves, o.rollbacks = map[string]bool{}, map[move]int64{}, map[int64]int64{}
 }
 
@@ -157,6 +159,7 @@ func (o *oracle) observeRelease(r record) {
 		o.edited(r.actor, before, after)
 		o.voted(r.actor, before, after)
 		o.spoke(r.actor, before, after)
+		o.requested(r.actor, before, after)
 	}
 }
 

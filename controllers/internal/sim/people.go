@@ -45,7 +45,7 @@ func (s *sim) people() {
 		rate int
 		do   func()
 	}{
-		{w.edit, s.develop}, {w.vote, s.vote}, {w.glass, s.emergency}, {w.mischief, s.mischief},
+		{w.edit, s.develop}, {w.vote, s.vote}, {w.glass, s.emergency}, {w.request, s.request}, {w.mischief, s.mischief},
 		{w.policy, s.changePolicy}, {w.intrusion, s.intrude}, {w.deletion, s.deleteRelease},
 	} {
 		if s.chance(act.rate) {

@@ -20,7 +20,7 @@ type weather struct {
 	// lag is how often a kind of its cache is not brought up to date in a step.
 	lag int
 	// People and events, for each step.
-	edit, vote, glass, mischief, policy, intrusion, churn, jump, takeover, outage, deletion int
+	edit, vote, glass, mischief, policy, intrusion, churn, jump, takeover, outage, deletion, request int
 	// plots is how often a promotion is disturbed after it was decided.
 	plots int
 }
@@ -29,7 +29,7 @@ type weather struct {
 func newWeather(rng *rand.Rand) weather {
 	w := weather{
 		steps: 260 + rng.IntN(200), guards: rng.IntN(4) > 0,
-		lag: 100, pause: 5, edit: 6 + rng.IntN(25), vote: 300, glass: 15, mischief: 20, policy: 3, churn: 5, jump: 2, takeover: 2, deletion: 1, plots: 50,
+		lag: 100, pause: 5, edit: 6 + rng.IntN(25), vote: 300, glass: 15, request: 8, mischief: 20, policy: 3, churn: 5, jump: 2, takeover: 2, deletion: 1, plots: 50,
 	}
 	switch rng.IntN(6) {
 	case 0: // fair
@@ -39,7 +39,7 @@ func newWeather(rng *rand.Rand) weather {
 	case 2: // leaders that sleep
 		w.pause, w.takeover, w.lag, w.plots = 90, 25, 400, 400
 	case 3: // people
-		w.mischief, w.policy, w.edit, w.intrusion, w.plots, w.glass = 150, 25, 30, 15, 400, 60
+		w.mischief, w.policy, w.edit, w.intrusion, w.plots, w.glass, w.request = 150, 25, 30, 15, 400, 60, 30
 	case 4: // the cluster
 		w.churn, w.jump, w.outage, w.intrusion, w.conflict, w.serverError = 40, 10, 4, 10, 30, 30
 	case 5: // all of it

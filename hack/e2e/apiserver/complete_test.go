@@ -21,6 +21,7 @@ var stages = []struct {
 	{"votes", votesStage, votesRules},
 	{"authors", authorsStage, authorsRules},
 	{"break-glass", glassStage, glassRules},
+	{"requests", requestsStage, requestsRules},
 	{"status", statusStage, statusRules},
 	{"finalizer", finalizerStage, finalizerRules},
 	{"services", serviceStage, serviceRules},

@@ -1,0 +1,86 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package admission
+
+import (
+	"context"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+)
+
+// request is something that is asked for by an annotation whose value names what
+// it is about.
+type request struct {
+	key string
+	// subject is the value that can be asked with now; empty, with the reason and
+	// what to do instead, if nothing can be asked.
+	subject func(*v1alpha1.Release) (value, whyNot string)
+}
+
+func requests() []request {
+	return []request{{v1alpha1.RollbackAnnotation, rollbackFrom}}
+}
+
+// stampRequests puts on record who asks, and refuses what is about something
+// else than what is there: a request that comes late must not hit what came
+// since. Whoever may write the Release may ask. One that is left out is taken
+// back; what it brought about stays.
+func (w *Webhook) stampRequests(_ context.Context, r *review) error {
+	for _, q := range requests() {
+		by := q.key + v1alpha1.RequesterSuffix
+		was, had := r.before(q.key)
+		now, has := r.now.Annotations[q.key]
+		switch {
+		case had && has && was == now:
+			r.restoreRequester(by)
+		case !has:
+			delete(r.annotations, by)
+		default:
+			if err := r.checkRequest(q, now); err != nil {
+				return err
+			}
+			r.annotations[by] = r.user
+		}
+	}
+	return nil
+}
+
+func (r *review) checkRequest(q request, value string) error {
+	if r.creating() {
+		return refuse("AtCreation", "a Release cannot be created with %s in it; take the annotation out of the manifest", q.key)
+	}
+	subject, whyNot := q.subject(r.was)
+	switch {
+	case subject == "":
+		return refuse("Request", "%s", whyNot)
+	case value != subject:
+		return refuse("Request", "%s=%s is not about what is there now; look again, and if it is still to be done: %s", q.key, value, r.annotate(q.key+"="+subject))
+	}
+	return nil
+}
+
+// restoreRequester leaves who asked on record.
+func (r *review) restoreRequester(key string) {
+	was, had := r.before(key)
+	if now, has := r.now.Annotations[key]; was != now || had != has {
+		r.restore(key)
+		r.warn("annotation %s is written by admission only and was left as it is", key)
+	}
+}
+
+// rollbackFrom is the active content, if there is something to go back to.
+func rollbackFrom(rel *v1alpha1.Release) (digest, whyNot string) {
+	a, f := rel.Status.Active, rel.Status.Former
+	switch {
+	case a == nil:
+		return "", "nothing was let through on Release " + rel.Name + " yet, so there is nothing to go back from; to see what is there: " + describe(rel)
+	case f == nil:
+		return "", "Release " + rel.Name + " serves " + a.Digest + " and keeps nothing to go back to: the content before was gone back to already, its time (spec.keepIdleSeconds) is over, or other content took its place; apply the content that is to run and have it approved; what was let through before: " + describe(rel)
+	}
+	return a.Digest, ""
+}
+
+func describe(rel *v1alpha1.Release) string {
+	return "kubectl describe release " + rel.Name + " -n " + rel.Namespace
+}

@@ -1,0 +1,55 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+)
+
+// requester is who asks for something by an annotation that has this value, as
+// admission put it on record; empty if nobody does.
+func (p *plan) requester(key, value string) string {
+	annotations := p.snap.Release.Annotations
+	if value == "" || annotations[key] != value {
+		return ""
+	}
+	return clip(cmp.Or(annotations[key+v1alpha1.RequesterSuffix], "somebody who is not on record"), 253)
+}
+
+// turnBack goes back because somebody asks for it, also when the observation is
+// over, and tells whether it does. No content is gone back from twice: what was
+// gone back to keeps nothing to go back to, and whatever is promoted has another
+// digest.
+func (p *plan) turnBack() bool {
+	a, f := p.st.Active, p.st.Former
+	if a == nil || f == nil {
+		return false
+	}
+	by := p.requester(v1alpha1.RollbackAnnotation, a.Digest)
+	switch w := p.snap.Workload(f.Colour); {
+	case by == "":
+		return false
+	case p.kept() && w.Ready > 0:
+		p.startRollback(f.Content, by+" asked to go back")
+		p.st.Switch.AskedBy = by
+		return true
+	case p.kept():
+		p.alarm(v1alpha1.ReasonRollbackImpossible, fmt.Sprintf(
+			"%s asked to go back, and %s, the content before, has no ready Pod to go back to; look at its Pods: kubectl get pods -n %s -l %s",
+			by, f.Colour, p.snap.Release.Namespace, p.selectorOf(f.Colour)))
+	default:
+		p.alarm(v1alpha1.ReasonRollbackImpossible, fmt.Sprintf(
+			"%s asked to go back, and Deployment %s does not hold the content before any more; apply what is to run and have it approved, and take the request back: %s",
+			by, WorkloadName(p.snap.Release.Name, f.Colour), p.annotate(v1alpha1.RollbackAnnotation+"-")))
+	}
+	return false
+}
+
+// annotate is the command that sets an annotation, or takes it off.
+func (p *plan) annotate(assignment string) string {
+	return fmt.Sprintf("kubectl annotate release %s -n %s --overwrite %s", p.snap.Release.Name, p.snap.Release.Namespace, assignment)
+}

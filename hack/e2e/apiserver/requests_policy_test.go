@@ -1,0 +1,99 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apiserver
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const requestsPolicy = "release-requests.countersign.dev"
+
+// kept is the status of a Release that serves digestOne and can go back.
+func kept(o *unstructured.Unstructured) {
+	promoted(digestOne)(o)
+	active, _, err := unstructured.NestedMap(o.Object, "status", "active")
+	if err != nil {
+		panic(err)
+	}
+	former := map[string]any{}
+	for _, field := range []string{"revision", "templateHash", "sequence", "services", "observeSeconds", "keepIdleSeconds", "readinessGraceSeconds"} {
+		former[field] = active[field]
+	}
+	former["colour"], former["digest"] = "green", digestTwo
+	set("status.former", former)(o)
+}
+
+// asks is a request with who asks, as the webhook would put it beside it.
+func asks(what, value, by string) func(*unstructured.Unstructured) {
+	return all(annotate("countersign.dev/"+what, value), annotate("countersign.dev/"+what+"-by", by))
+}
+
+// requestsStage has Release shop, which can go back from digestOne; asked, where
+// dana has asked for that; alone, which keeps nothing; and fresh, where nothing
+// was let through.
+func requestsStage(t *testing.T) *stage {
+	s := newStage(t)
+	for name, status := range map[string]func(*unstructured.Unstructured){"shop": kept, "asked": kept, "alone": promoted(digestOne), "fresh": nil} {
+		s.put(t, "dev", withStamp(object(t, releaseText(name)), email("dev")))
+		if status != nil {
+			s.alter(t, "operator", "releases/"+name+"/status", status)
+		}
+	}
+	s.alter(t, "dana", "releases/asked", asks("rollback", digestOne, email("dana")))
+	return s
+}
+
+func TestRequestsPolicy(t *testing.T) {
+	s := requestsStage(t)
+	for _, r := range requestsRules() {
+		t.Run(r.says, func(t *testing.T) { s.run(t, r) })
+	}
+}
+
+func requestsRules() []rule {
+	dana, mallory := email("dana"), email("mallory")
+	rules := []rule{{
+		says: " could be about",
+		refused: []attempt{
+			{what: "where nothing is kept", who: "dana", on: "releases/alone", change: asks("rollback", digestOne, dana)},
+			{what: "where nothing was let through", who: "dana", on: "releases/fresh", change: asks("rollback", digestOne, dana)},
+			{what: "at creation", who: "dev", create: withAnnotations(releaseText("brought"), all(stamp(email("dev")), asks("rollback", digestOne, email("dev"))))},
+		},
+		admitted: []attempt{{what: "where something is kept", who: "dana", on: "releases/shop", change: asks("rollback", digestOne, dana)}},
+	}, {
+		says: "is not about what is there now",
+		refused: []attempt{
+			{what: "to go back from other content", who: "dana", on: "releases/shop", change: asks("rollback", digestTwo, dana)},
+			{what: "from part of a digest", who: "dana", on: "releases/shop", change: asks("rollback", digestOne[:20], dana)},
+			{what: "again, from other content", who: "dana", on: "releases/asked", change: asks("rollback", digestTwo, dana)},
+			{what: "by the operator", who: "operator", on: "releases/shop", change: annotate("countersign.dev/rollback", digestTwo)},
+		},
+		admitted: []attempt{
+			{what: "somebody asks", who: "dana", on: "releases/shop", change: asks("rollback", digestOne, dana)},
+			{what: "a program asks", who: "robot", on: "releases/shop", change: annotate("countersign.dev/rollback", digestOne)},
+			{what: "a certificate asks, without the webhook", who: "admin", on: "releases/shop", change: annotate("countersign.dev/rollback", digestOne)},
+			{what: "it is taken back", who: "mallory", on: "releases/asked", change: asks("rollback", "", "")},
+		},
+	}, {
+		says: "who asks for something is written by admission only",
+		refused: []attempt{
+			{what: "in the name of another", who: "mallory", on: "releases/shop", change: asks("rollback", digestOne, dana)},
+			{what: "another is put on record later", who: "mallory", on: "releases/asked", change: annotate("countersign.dev/rollback-by", mallory)},
+			{what: "who asked is taken off the record", who: "mallory", on: "releases/asked", change: annotate("countersign.dev/rollback-by", "")},
+			{what: "who asked stays without what", who: "mallory", on: "releases/asked", change: annotate("countersign.dev/rollback", "")},
+			{what: "somebody is on record who asked nothing", who: "mallory", on: "releases/shop", change: annotate("countersign.dev/rollback-by", dana)},
+			{what: "mallory as alice", who: "mallory as alice", on: "releases/shop", change: asks("rollback", digestOne, mallory)},
+		},
+		admitted: []attempt{
+			{what: "somebody asks", who: "mallory", on: "releases/shop", change: asks("rollback", digestOne, mallory)},
+			{what: "another annotation", who: "mallory", on: "releases/asked", change: annotate("example.com/team", "till")},
+		},
+	}}
+	for i := range rules {
+		rules[i].policy = requestsPolicy
+	}
+	return rules
+}
