@@ -191,6 +191,7 @@ func TestEmergencyFromSpec(t *testing.T) {
 		trusted  []string
 	}{
 		{nil, nil}, {[]approval.Policy{p}, []string{argo, flux}}, {[]approval.Policy{p, other}, []string{argo}}, {[]approval.Policy{p, policy("c", group("qa", 1, "qa"))}, nil},
+		{[]approval.Policy{policy("c", group("qa", 1, "qa")), p}, nil},
 		{[]approval.Policy{p, {Name: "freeze", Hold: "x"}}, []string{argo, flux}}, {[]approval.Policy{p, policy(approval.AddedName)}, []string{argo, flux}}, {[]approval.Policy{with(p, func(p *approval.Policy) { p.Name = approval.AddedName })}, nil},
 	} {
 		t.Run("sec/51 trusted by all policies", func(t *testing.T) {

@@ -174,6 +174,26 @@ func TestBrokenWindows(t *testing.T) {
 	}
 }
 
+// What no vote can ever meet is said before anyone waits.
+func TestProblemsOfRules(t *testing.T) {
+	for name, tc := range map[string]struct {
+		policy approval.Policy
+		says   string
+	}{
+		"sound":          {policy("prod", users("qa", 1, "bob")), ""},
+		"nobody":         {policy("prod", users("qa", 1)), "rule qa can never be met, because "},
+		"the second":     {policy("prod", users("qa", 1, "bob"), users("lead", 0, "erin")), "rule lead can never be met, because "},
+		"nothing at all": {policy("prod"), "add rules, windows or a hold"},
+		"a hold alone":   {approval.Policy{Name: "freeze", Hold: "x"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := strings.Join(approval.Problems(tc.policy, noon()), "; "); !strings.Contains(got, tc.says) || tc.says == "" && got != "" {
+				t.Errorf("the problems are %q, want %q", got, tc.says)
+			}
+		})
+	}
+}
+
 // A freeze may be written minute by minute: it is over some time.
 func TestLongFreezeIsNotForEver(t *testing.T) {
 	p := with(policy("prod", users("qa", 1, "bob")), func(p *approval.Policy) { p.Windows.Exclude = weekly("* * 20-31 12 *", time.Minute) })
