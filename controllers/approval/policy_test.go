@@ -159,3 +159,13 @@ func TestGroupsNamed(t *testing.T) {
 		t.Errorf("got %v of no policies", got)
 	}
 }
+
+func TestRequiresImageDigests(t *testing.T) {
+	lax := policy("lax", group("qa", 1, "qa"))
+	strict := with(policy("strict", group("qa", 1, "qa")), func(p *approval.Policy) { p.RequireImageDigests = true })
+	for want, policies := range map[string][]approval.Policy{"": {lax}, "strict": {lax, strict}} {
+		if got := approval.RequiresImageDigests(policies); got != want {
+			t.Errorf("of %d policies it is %q, want %q", len(policies), got, want)
+		}
+	}
+}

@@ -88,6 +88,36 @@ func TestTightensNotWhatNeverWas(t *testing.T) {
 	}
 }
 
+// What demands less in one way only.
+func TestTightensNotByLess(t *testing.T) {
+	qa := func(count int) approval.Policy { return policy("prod", group("qa", count, "qa")) }
+	vetoer := func(change func(*approval.Rule)) approval.Policy {
+		r := veto(group("sec", 1, "security", "ciso"))
+		r.RBAC = true
+		change(&r)
+		return policy("prod", r)
+	}
+	whole := vetoer(func(*approval.Rule) {})
+	known := approval.Subject{Digest: candidate, Authors: []string{"dev"}, AuthorsKnown: true}
+	for name, tc := range map[string]struct{ was, now []approval.Policy }{
+		"FewerOfARule":    {[]approval.Policy{qa(2)}, []approval.Policy{qa(1)}},
+		"FewerPersons":    {[]approval.Policy{with(qa(2), distinct(3))}, []approval.Policy{with(qa(2), distinct(2))}},
+		"VetoOfAGroup":    {[]approval.Policy{whole}, []approval.Policy{vetoer(func(r *approval.Rule) { r.Groups = r.Groups[:1] })}},
+		"VetoByRBAC":      {[]approval.Policy{whole}, []approval.Policy{vetoer(func(r *approval.Rule) { r.RBAC = false })}},
+		"OneOfTwoByAName": {[]approval.Policy{qa(1), qa(1)}, []approval.Policy{qa(1)}},
+		"RulesByAName":    {[]approval.Policy{policy("prod", group("qa", 1, "qa"), group("qa", 1, "qa"))}, []approval.Policy{policy("prod", group("qa", 1, "qa"), group("qa", 1, "qa"))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if approval.Tightens(tc.was, tc.now, known) {
+				t.Error("it is said to demand more")
+			}
+		})
+	}
+	if !approval.Tightens([]approval.Policy{whole}, []approval.Policy{whole}, known) {
+		t.Error("the same is said to demand less")
+	}
+}
+
 // Whatever tightens lets nothing through that was not let through before.
 func TestTightensNeverApproves(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
