@@ -115,7 +115,7 @@ func identityOnly(o any) (any, error) {
 // Setup adds the reconciler to a manager.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	changed := make(chan event.GenericEvent, 256)
-	runner := checks.NewProber(func(release types.NamespacedName) {
+	runner := checks.NewProber(mgr.GetAPIReader(), func(release types.NamespacedName) {
 		select {
 		case changed <- event.GenericEvent{Object: &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: release.Namespace, Name: release.Name}}}:
 		case <-ctx.Done():

@@ -131,6 +131,8 @@ const (
 	ReasonChecksPassed = "ChecksPassed"
 	// ReasonChecksRunning: checks have not all passed yet (Tested).
 	ReasonChecksRunning = "ChecksRunning"
+	// ReasonChecksInconclusive: a check could not find out (Tested, Verified).
+	ReasonChecksInconclusive = "ChecksInconclusive"
 	// ReasonQuorumMet: every seat is filled (Approved).
 	ReasonQuorumMet = "QuorumMet"
 	// ReasonEndpointsMatch: the endpoints are the active colour's (TrafficSettled).

@@ -398,14 +398,20 @@ const (
 )
 
 // CheckState is what a check found.
-// +kubebuilder:validation:Enum=Running;Passed;Failed
+// +kubebuilder:validation:Enum=Running;Passed;Failed;Inconclusive
 type CheckState string
 
 // What a check found.
 const (
+	// CheckRunning: it has neither passed nor failed yet.
 	CheckRunning CheckState = "Running"
-	CheckPassed  CheckState = "Passed"
-	CheckFailed  CheckState = "Failed"
+	// CheckPassed: it succeeded as often as it has to.
+	CheckPassed CheckState = "Passed"
+	// CheckFailed: it failed as often as it may. It stays so.
+	CheckFailed CheckState = "Failed"
+	// CheckInconclusive: it could not find out. That is not passed, and no
+	// failure of the content either.
+	CheckInconclusive CheckState = "Inconclusive"
 )
 
 // CheckStatus is the latest result of one check.
@@ -420,11 +426,12 @@ type CheckStatus struct {
 	Digest string `json:"digest"`
 	// state is what it found.
 	State CheckState `json:"state"`
-	// message of the latest failure, or what passed.
+	// message of the latest failure, or what passed. It never has anything in
+	// it that the other end sent, but for statuses and numbers.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
-	// at is when the state changed.
+	// at is when the state or the message changed.
 	At metav1.Time `json:"at"`
 }
 

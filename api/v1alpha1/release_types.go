@@ -6,7 +6,6 @@ package v1alpha1
 import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // Release describes an application that is released blue/green: what runs,
@@ -163,80 +162,6 @@ func (s ServiceRef) PreviewName() string {
 		return s.Preview
 	}
 	return s.Name + "-preview"
-}
-
-// Checks test the candidate.
-type Checks struct {
-	// beforeSwitch checks run against each of the candidate's own Pods once
-	// they are ready. Each has to succeed before traffic may move.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=16
-	BeforeSwitch []Check `json:"beforeSwitch,omitempty"`
-	// afterSwitch checks run against the Pods of the active colour while the
-	// release is observed. One that fails switches back.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=16
-	AfterSwitch []Check `json:"afterSwitch,omitempty"`
-}
-
-// Check is one test. It is run every periodSeconds against every Pod of the
-// colour at once; a run succeeds when every Pod answers as expected.
-// +kubebuilder:validation:XValidation:rule="!has(self.timeoutSeconds) || !has(self.periodSeconds) || self.timeoutSeconds <= self.periodSeconds",message="timeoutSeconds must not be longer than periodSeconds"
-type Check struct {
-	// name tells the check from the others.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=40
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
-	Name string `json:"name"`
-	// http asks each Pod with an HTTP GET. A status from 200 to 399 is success.
-	// +required
-	HTTP HTTPCheck `json:"http"`
-	// periodSeconds is the time from one run to the next. Defaults to 5.
-	// +optional
-	// +kubebuilder:default=5
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=3600
-	PeriodSeconds int32 `json:"periodSeconds,omitempty"`
-	// timeoutSeconds is how long a Pod may take to answer. Defaults to 1.
-	// +optional
-	// +kubebuilder:default=1
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=300
-	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
-	// successThreshold is how many runs in a row have to succeed. Only
-	// beforeSwitch checks use it. Defaults to 1.
-	// +optional
-	// +kubebuilder:default=1
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
-	SuccessThreshold int32 `json:"successThreshold,omitempty"`
-	// failureThreshold is how many runs in a row have to fail before the check
-	// has failed. Defaults to 3.
-	// +optional
-	// +kubebuilder:default=3
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
-	FailureThreshold int32 `json:"failureThreshold,omitempty"`
-}
-
-// HTTPCheck asks with an HTTP GET.
-type HTTPCheck struct {
-	// path to ask for, beginning with a slash. Defaults to /.
-	// +optional
-	// +kubebuilder:default="/"
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=1024
-	// +kubebuilder:validation:Pattern=`^/[^\s]*$`
-	Path string `json:"path,omitempty"`
-	// port of the Pod: a number, or the name of a container port of the
-	// template.
-	// +required
-	Port intstr.IntOrString `json:"port"`
 }
 
 // AddedApproval is what the Release demands beyond the policies.

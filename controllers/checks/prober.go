@@ -5,8 +5,6 @@ package checks
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -15,14 +13,15 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // Prober is the Runner that really asks. One goroutine runs for each declared
 // check; it ends when the check is no longer declared or the Prober stops.
 type Prober struct {
 	changed func(types.NamespacedName)
-	ask     func(context.Context, Target, v1alpha1.HTTPCheck, time.Duration) error
-	every   func(int32) time.Duration
+	// question of a run, to be put to each of its Pods.
+	question func(context.Context, types.NamespacedName, Run) (question, error)
 
 	loops    sync.WaitGroup
 	mu       sync.Mutex
@@ -45,11 +44,11 @@ type runState struct {
 }
 
 // NewProber returns a Prober that calls changed when a result of a Release
-// changed. It runs checks once it is started.
-func NewProber(changed func(types.NamespacedName)) *Prober {
+// changed. It runs checks once it is started, and reads what they refer to
+// with live.
+func NewProber(live client.Reader, changed func(types.NamespacedName)) *Prober {
 	return &Prober{
-		changed: changed, ask: askHTTP,
-		every:    func(s int32) time.Duration { return time.Duration(max(s, 1)) * time.Second },
+		changed: changed, question: newAsker(live).question,
 		releases: map[types.NamespacedName]map[runKey]*runState{},
 	}
 }
@@ -148,7 +147,11 @@ func (p *Prober) Results(release types.NamespacedName) []Result {
 func (p *Prober) Forget(release types.NamespacedName) { p.Sync(release, nil) }
 
 func (p *Prober) loop(ctx context.Context, release types.NamespacedName, st *runState) {
-	ticker := time.NewTicker(p.every(st.run.Check.PeriodSeconds))
+	c := st.run.Check
+	if !pause(ctx, seconds(c.InitialDelaySeconds)) {
+		return
+	}
+	ticker := time.NewTicker(seconds(max(c.PeriodSeconds, 1)))
 	defer ticker.Stop()
 	for {
 		p.round(ctx, release, st)
@@ -161,16 +164,37 @@ func (p *Prober) loop(ctx context.Context, release types.NamespacedName, st *run
 	}
 }
 
-// round asks every target at once and counts the outcome.
+func seconds(n int32) time.Duration { return time.Duration(n) * time.Second }
+
+// pause tells whether the time passed before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// round asks every target and counts the outcome.
 func (p *Prober) round(ctx context.Context, release types.NamespacedName, st *runState) {
 	p.mu.Lock()
 	run := st.run
 	p.mu.Unlock()
-	err := p.askAll(ctx, run)
+	errs := p.askAll(ctx, release, run)
 	if ctx.Err() != nil {
 		return
 	}
 	p.mu.Lock()
+	err := errNobody
+	if len(run.Targets) > 0 {
+		err = outcome(run.Targets, errs, st.run.Targets)
+	}
 	changed := st.count(err, time.Now())
 	p.mu.Unlock()
 	if changed {
@@ -178,58 +202,36 @@ func (p *Prober) round(ctx context.Context, release types.NamespacedName, st *ru
 	}
 }
 
-// errNobody is neither success nor failure: that Pods are not ready is watched
-// elsewhere.
-var errNobody = errors.New("there is no ready Pod to ask")
+// askedAtOnce is how many Pods one check asks at the same time.
+const askedAtOnce = 64
 
-func (p *Prober) askAll(ctx context.Context, run Run) error {
-	if len(run.Targets) == 0 {
-		return errNobody
-	}
-	timeout := time.Duration(max(run.Check.TimeoutSeconds, 1)) * time.Second
+// askAll puts the question to every target, and returns an answer for each.
+func (p *Prober) askAll(ctx context.Context, release types.NamespacedName, run Run) []error {
 	errs := make([]error, len(run.Targets))
-	var wg sync.WaitGroup
-	for i, target := range run.Targets {
-		wg.Go(func() { errs[i] = p.ask(ctx, target, run.Check.HTTP, timeout) })
+	if len(errs) == 0 {
+		return nil
 	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
+	ask, err := p.question(ctx, release, run)
+	if err != nil {
+		for i := range errs {
+			errs[i] = err
 		}
+		return errs
 	}
-	return nil
-}
-
-// count one round and tell whether the state changed. A failed check stays
-// failed. One that passed before the switch stays passed; one after the switch
-// is passed only as long as it passes.
-func (st *runState) count(err error, now time.Time) bool {
-	switch {
-	case err == nil:
-		st.passes, st.failures = st.passes+1, 0
-	case errors.Is(err, errNobody):
-		st.passes, st.failures = 0, 0
-	default:
-		st.passes, st.failures = 0, st.failures+1
+	ask = limited(ask, run)
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(askedAtOnce, len(errs)) {
+		wg.Go(func() {
+			for i := range next {
+				errs[i] = ask(ctx, run.Targets[i])
+			}
+		})
 	}
-	next, message := st.result.State, st.result.Message
-	needed := max(st.run.Check.SuccessThreshold, 1)
-	if st.run.Stage == v1alpha1.StageAfterSwitch {
-		needed = 1
+	for i := range errs {
+		next <- i
 	}
-	switch {
-	case st.result.State == v1alpha1.CheckFailed:
-	case st.failures >= max(st.run.Check.FailureThreshold, 1):
-		next, message = v1alpha1.CheckFailed, fmt.Sprintf("%d times in a row: %v", st.failures, err)
-	case err == nil && st.passes >= needed:
-		next, message = v1alpha1.CheckPassed, "every Pod answered as expected"
-	case err != nil && st.run.Stage == v1alpha1.StageAfterSwitch:
-		next, message = v1alpha1.CheckRunning, "it passed and does not now: "+err.Error()
-	}
-	if next == st.result.State {
-		return false
-	}
-	st.result.State, st.result.Message, st.result.At = next, message, now
-	return true
+	close(next)
+	wg.Wait()
+	return errs
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -24,8 +23,11 @@ type bench struct {
 	prober *Prober
 	stop   context.CancelFunc
 
-	mu   sync.Mutex
-	sick map[string]bool
+	mu     sync.Mutex
+	sick   map[string]bool
+	silent map[string]bool
+	// during happens while the next Pod is asked.
+	during func()
 	// asked has the Pods in the order in which they were asked, news the times
 	// at which a change was told.
 	asked []string
@@ -38,13 +40,13 @@ var shop = types.NamespacedName{Namespace: "prod", Name: "shop"}
 func inBubble(t *testing.T, test func(*bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{T: t, sick: map[string]bool{}, begun: time.Now()}
-		b.prober = NewProber(func(types.NamespacedName) {
+		b := &bench{T: t, sick: map[string]bool{}, silent: map[string]bool{}, begun: time.Now()}
+		b.prober = NewProber(nil, func(types.NamespacedName) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.news = append(b.news, time.Since(b.begun))
 		})
-		b.prober.ask = b.answer
+		b.prober.question = b.question
 		ctx, stop := context.WithCancel(t.Context())
 		b.stop = stop
 		done := make(chan error, 1)
@@ -59,11 +61,24 @@ func inBubble(t *testing.T, test func(*bench)) {
 	})
 }
 
-func (b *bench) answer(ctx context.Context, target Target, _ v1alpha1.HTTPCheck, _ time.Duration) error {
+func (b *bench) question(context.Context, types.NamespacedName, Run) (question, error) {
+	return b.answer, nil
+}
+
+func (b *bench) answer(ctx context.Context, target Target) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked = append(b.asked, target.Pod)
-	if b.sick[target.Pod] {
+	if during := b.during; during != nil {
+		b.during = nil
+		b.mu.Unlock()
+		during()
+		b.mu.Lock()
+	}
+	switch {
+	case b.silent[target.Pod]:
+		return unclearf("nobody knows how Pod %s is", target.Pod)
+	case b.sick[target.Pod]:
 		return errors.New("Pod " + target.Pod + " answered 500")
 	}
 	return ctx.Err()
@@ -74,6 +89,13 @@ func (b *bench) tell(pod string, sick bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sick[pod] = sick
+}
+
+// hush says whether it can be found out how Pods are from now on.
+func (b *bench) hush(pod string, silent bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.silent[pod] = silent
 }
 
 func (b *bench) after(d time.Duration) {
@@ -104,7 +126,7 @@ func (b *bench) rounds() int {
 // run asks every five seconds and fails after the third failure.
 func run(stage v1alpha1.CheckStage, digest string, pods ...string) Run {
 	r := Run{Stage: stage, Digest: digest, Check: v1alpha1.Check{
-		Name: "live", HTTP: v1alpha1.HTTPCheck{Path: "/", Port: intstr.FromInt32(80)},
+		Name: "live", HTTP: &v1alpha1.HTTPCheck{Path: "/", Port: intstr.FromInt32(80)},
 		PeriodSeconds: 5, TimeoutSeconds: 1, SuccessThreshold: 1, FailureThreshold: 3,
 	}}
 	for _, p := range pods {
@@ -114,6 +136,7 @@ func run(stage v1alpha1.CheckStage, digest string, pods ...string) Run {
 }
 
 func with(r Run, change func(*v1alpha1.Check)) []Run {
+	r.Check = *r.Check.DeepCopy()
 	change(&r.Check)
 	return []Run{r}
 }
@@ -125,6 +148,7 @@ const (
 	running = v1alpha1.CheckRunning
 	passed  = v1alpha1.CheckPassed
 	failed  = v1alpha1.CheckFailed
+	unsure  = v1alpha1.CheckInconclusive
 )
 
 func TestThresholds(t *testing.T) {
@@ -209,6 +233,71 @@ func TestThresholds(t *testing.T) {
 			b.after(5 * time.Second)
 			b.wants(running)
 		},
+		"what could not be found out is not passed": func(b *bench) {
+			b.hush("a", true)
+			b.prober.Sync(shop, with(run(before, "d1", "a"), func(c *v1alpha1.Check) { c.FailureThreshold = 1 }))
+			b.after(time.Hour)
+			b.wants(unsure)
+			if len(b.news) != 1 {
+				b.Errorf("told at %v", b.news)
+			}
+			b.hush("a", false)
+			b.after(5 * time.Second)
+			b.wants(passed)
+			b.hush("a", true)
+			b.after(5 * time.Second)
+			b.wants(passed) // it stays so, before the switch
+		},
+		"after the switch, neither": func(b *bench) {
+			b.prober.Sync(shop, []Run{run(since, "d1", "a")})
+			b.after(0)
+			b.hush("a", true)
+			b.after(5 * time.Second)
+			b.wants(unsure)
+		},
+		"it ends a row of successes": func(b *bench) {
+			b.prober.Sync(shop, with(run(before, "d1", "a"), func(c *v1alpha1.Check) { c.SuccessThreshold = 2 }))
+			b.after(0)
+			b.hush("a", true)
+			b.after(5 * time.Second)
+			b.hush("a", false)
+			b.after(5 * time.Second)
+			b.wants(running)
+		},
+		"it does not end a row of failures": func(b *bench) {
+			b.tell("a", true)
+			b.prober.Sync(shop, with(run(since, "d1", "a"), func(c *v1alpha1.Check) { c.FailureThreshold = 2 }))
+			b.after(0)
+			b.hush("a", true)
+			b.after(5 * time.Second)
+			b.wants(unsure)
+			b.hush("a", false)
+			b.after(5 * time.Second)
+			b.wants(failed)
+		},
+		"a failure counts for more": func(b *bench) {
+			b.hush("a", true)
+			b.tell("b", true)
+			b.prober.Sync(shop, with(run(since, "d1", "a", "b", "c"), func(c *v1alpha1.Check) { c.FailureThreshold = 1 }))
+			b.after(0)
+			b.wants(failed)
+		},
+		"the first run is as late as asked for": func(b *bench) {
+			b.prober.Sync(shop, with(run(since, "d1", "a"), func(c *v1alpha1.Check) { c.InitialDelaySeconds = 30 }))
+			b.after(29 * time.Second)
+			b.wants(running)
+			b.after(time.Second)
+			b.wants(passed)
+		},
+		"a latest failure is told before it is one too many": func(b *bench) {
+			b.tell("a", true)
+			b.prober.Sync(shop, []Run{run(since, "d1", "a")})
+			b.after(5 * time.Second)
+			b.wants(running)
+			if m := b.prober.Results(shop)[0].Message; m != "it does not pass: Pod a answered 500" || len(b.news) != 1 {
+				b.Errorf("the message is %q, told at %v", m, b.news)
+			}
+		},
 		"a change is told once": func(b *bench) {
 			b.prober.Sync(shop, []Run{run(since, "d1", "a")})
 			b.after(time.Minute)
@@ -219,127 +308,4 @@ func TestThresholds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { inBubble(t, test) })
 	}
-}
-
-func TestSync(t *testing.T) {
-	for name, test := range map[string]func(*bench){
-		"other Pods are asked from the next round on": func(b *bench) {
-			b.prober.Sync(shop, []Run{run(since, "d1", "a")})
-			b.after(0)
-			b.prober.Sync(shop, []Run{run(since, "d1", "b")})
-			b.after(5 * time.Second)
-			if !slices.Equal(b.asked, []string{"a", "b"}) {
-				b.Errorf("asked %v", b.asked)
-			}
-		},
-		"declared again it goes on": func(b *bench) {
-			b.prober.Sync(shop, []Run{run(since, "d1", "a")})
-			b.after(0)
-			for range 10 {
-				b.prober.Sync(shop, []Run{run(since, "d1", "a")})
-			}
-			b.after(time.Second)
-			if b.rounds() != 1 {
-				b.Errorf("it ran %d times", b.rounds())
-			}
-		},
-		"another digest starts from nothing": func(b *bench) {
-			b.tell("a", true)
-			b.prober.Sync(shop, []Run{run(since, "d1", "a")})
-			b.after(10 * time.Second)
-			b.wants(failed)
-			b.prober.Sync(shop, []Run{run(since, "d2", "a")})
-			b.wants(running)
-			if d := b.prober.Results(shop)[0].Digest; d != "d2" {
-				b.Errorf("the result is of %s", d)
-			}
-		},
-		"another check of the same name does, too": func(b *bench) {
-			b.prober.Sync(shop, []Run{run(before, "d1", "a")})
-			b.after(0)
-			b.wants(passed)
-			b.prober.Sync(shop, with(run(before, "d1", "a"), func(c *v1alpha1.Check) { c.HTTP.Path = "/other" }))
-			b.wants(running)
-		},
-		"what is not declared stops": func(b *bench) {
-			b.prober.Sync(shop, []Run{run(before, "d1", "a"), run(since, "d1", "b")})
-			b.after(0)
-			b.wants(passed, passed)
-			b.prober.Sync(shop, nil)
-			b.wants()
-			n := b.rounds()
-			b.after(time.Hour)
-			if b.rounds() != n {
-				b.Errorf("it goes on")
-			}
-		},
-		"what is forgotten stops": func(b *bench) {
-			b.prober.Sync(shop, []Run{run(since, "d1", "a")})
-			b.after(0)
-			b.prober.Forget(shop)
-			b.after(time.Hour)
-			if b.rounds() != 1 || len(b.prober.Results(shop)) != 0 {
-				b.Errorf("it goes on: %d rounds", b.rounds())
-			}
-		},
-		"nothing is launched once it has stopped": func(b *bench) {
-			b.stop()
-			b.after(0)
-			b.prober.Sync(shop, []Run{run(since, "d1", "a")})
-			b.after(time.Hour)
-			if b.rounds() != 0 {
-				b.Errorf("it ran %d times", b.rounds())
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) { inBubble(t, test) })
-	}
-}
-
-// What is declared before the start runs from the start on.
-func TestDeclaredBeforeStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := &bench{T: t, sick: map[string]bool{}, begun: time.Now()}
-		b.prober = NewProber(func(types.NamespacedName) {})
-		b.prober.ask = b.answer
-		b.prober.Sync(shop, []Run{run(since, "d1", "a")})
-		b.wants(running)
-		ctx, stop := context.WithCancel(t.Context())
-		go func() { _ = b.prober.Start(ctx) }()
-		synctest.Wait()
-		b.wants(passed)
-		stop()
-		synctest.Wait()
-	})
-}
-
-// The manager waits for what it started, and so does the Prober.
-func TestItEndsWithItsLoops(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := NewProber(func(types.NamespacedName) {})
-		p.ask = func(context.Context, Target, v1alpha1.HTTPCheck, time.Duration) error {
-			time.Sleep(3 * time.Second)
-			return nil
-		}
-		p.Sync(shop, []Run{run(since, "d1", "a")})
-		begun := time.Now()
-		ctx, stop := context.WithTimeout(t.Context(), time.Second)
-		defer stop()
-		if err := p.Start(ctx); err != nil || time.Since(begun) != 3*time.Second {
-			t.Errorf("it ends with %v after %s", err, time.Since(begun))
-		}
-	})
-}
-
-func TestMessagesDoNotCountOn(t *testing.T) {
-	inBubble(t, func(b *bench) {
-		b.tell("a", true)
-		b.prober.Sync(shop, []Run{run(since, "d1", "a")})
-		b.after(10 * time.Second)
-		first := b.prober.Results(shop)[0]
-		b.after(time.Hour)
-		if again := b.prober.Results(shop)[0]; again != first || strings.Contains(again.Message, "4 times") {
-			b.Errorf("got %+v, before %+v", again, first)
-		}
-	})
 }

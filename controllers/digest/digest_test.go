@@ -195,7 +195,7 @@ func shop() digest.Input {
 		Services: []digest.Service{{Name: "shop", Preview: "shop-preview", Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http"), Protocol: corev1.ProtocolTCP}}}},
 		Spec: v1alpha1.ReleaseSpec{
 			Replicas: new(int32(3)), Template: template, Services: []v1alpha1.ServiceRef{{Name: "shop"}}, ObserveSeconds: 600, KeepIdleSeconds: new(int32(0)),
-			Checks: &v1alpha1.Checks{BeforeSwitch: []v1alpha1.Check{{Name: "smoke", HTTP: v1alpha1.HTTPCheck{Path: "/healthz", Port: intstr.FromString("http")}, PeriodSeconds: 5}}},
+			Checks: &v1alpha1.Checks{BeforeSwitch: []v1alpha1.Check{{Name: "smoke", HTTP: &v1alpha1.HTTPCheck{Path: "/healthz", Port: intstr.FromString("http")}, PeriodSeconds: 5}}},
 		},
 		Policies: []approval.Policy{{Name: "prod", ValidFor: 24 * time.Hour, Rules: []approval.Rule{{Name: "qa", Count: 1, Groups: []string{"oidc:qa"}}}}},
 	}

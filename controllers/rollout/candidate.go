@@ -161,7 +161,7 @@ func (p *plan) test() {
 	w := p.snap.Workload(c.Colour)
 	checks := beforeSwitch(p.spec())
 	if c.TestedAt == nil && p.materialised(c, w) && w.Complete(p.replicas()) {
-		p.run(v1alpha1.StageBeforeSwitch, c.Digest, checks, w)
+		p.run(v1alpha1.StageBeforeSwitch, c.Digest, checks, w, p.replicas())
 		p.recordResults(v1alpha1.StageBeforeSwitch, c.Digest, checks)
 		if f := p.failedCheck(v1alpha1.StageBeforeSwitch, c.Digest); f != "" {
 			p.haltCandidate(v1alpha1.ReasonCheckFailed, f+tryAgain)
@@ -182,9 +182,12 @@ func (p *plan) deadline() {
 	}
 	limit := time.Duration(p.spec().ProgressDeadlineSeconds) * time.Second
 	if limit > 0 && p.due(c.ProgressSince.Add(limit)) {
+		look := fmt.Sprintf("look at its Pods: kubectl describe pods -n %s -l %s", p.snap.Release.Namespace, p.selectorOf(c.Colour))
+		if why := p.inconclusive(v1alpha1.StageBeforeSwitch, c.Digest); why != "" {
+			look = why
+		}
 		p.haltCandidate(v1alpha1.ReasonProgressDeadlineExceeded, fmt.Sprintf(
-			"%s did not become ready and tested within %d seconds; look at its Pods: kubectl describe pods -n %s -l %s%s",
-			c.Colour, p.spec().ProgressDeadlineSeconds, p.snap.Release.Namespace, p.selectorOf(c.Colour), tryAgain))
+			"%s did not become ready and tested within %d seconds; %s%s", c.Colour, p.spec().ProgressDeadlineSeconds, look, tryAgain))
 	}
 }
 

@@ -131,7 +131,7 @@ func template(image string) corev1.PodTemplateSpec {
 }
 
 func check(name string) v1alpha1.Check {
-	return v1alpha1.Check{Name: name, HTTP: v1alpha1.HTTPCheck{Path: "/", Port: intstr.FromString("http")}}
+	return v1alpha1.Check{Name: name, HTTP: &v1alpha1.HTTPCheck{Path: "/", Port: intstr.FromString("http")}}
 }
 
 // withChecks declares one check before and one after the switch.

@@ -8,37 +8,41 @@ import (
 	"slices"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/speccheck"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// run declares checks against the ready Pods of a workload.
-func (p *plan) run(stage v1alpha1.CheckStage, digest string, declared []v1alpha1.Check, w Workload) {
+// run declares checks against the ready Pods of a workload. With fewer than
+// atLeast that are known, they have nobody to ask: what the others would answer
+// is not known.
+func (p *plan) run(stage v1alpha1.CheckStage, digest string, declared []v1alpha1.Check, w Workload, atLeast int32) {
 	for _, c := range declared {
 		r := CheckRun{Stage: stage, Digest: digest, Check: c}
-		port := portOf(c.HTTP.Port, w.Template)
+		port := portOf(c, w.Template.Spec)
 		for _, pod := range w.Pods {
 			if pod.Ready && !pod.Terminating && pod.IP != "" && pod.Revision == w.Revision {
 				r.Targets = append(r.Targets, CheckTarget{Pod: pod.Name, IP: pod.IP, Port: port})
 			}
 		}
+		if int64(len(r.Targets)) < int64(atLeast) {
+			r.Targets = nil
+		}
 		p.runs = append(p.runs, r)
 	}
 }
 
-// portOf resolves a port by name; 0 when the template has none of that name.
-func portOf(port intstr.IntOrString, template corev1.PodTemplateSpec) int32 {
-	if port.Type == intstr.Int {
+// portOf resolves the port of a check; 0 when it asks none, or the template has
+// none of that name.
+func portOf(c v1alpha1.Check, pod corev1.PodSpec) int32 {
+	switch port, _ := c.Port(); {
+	case port == nil:
+		return 0
+	case port.Type == intstr.Int:
 		return port.IntVal
+	default:
+		return speccheck.PortNumber(pod, port.StrVal)
 	}
-	for _, c := range template.Spec.Containers {
-		for _, cp := range c.Ports {
-			if cp.Name == port.StrVal {
-				return cp.ContainerPort
-			}
-		}
-	}
-	return 0
 }
 
 // recordResults carries results of a stage over to the status. Passed and
@@ -67,11 +71,11 @@ func (p *plan) setCheck(c v1alpha1.CheckStatus) {
 		if have.Stage != c.Stage || have.Name != c.Name {
 			continue
 		}
-		if have.State == v1alpha1.CheckFailed || have.State == v1alpha1.CheckPassed && c.State == v1alpha1.CheckRunning && c.Stage == v1alpha1.StageBeforeSwitch {
+		if have.State == v1alpha1.CheckFailed || have.State == v1alpha1.CheckPassed && c.State != v1alpha1.CheckFailed && c.Stage == v1alpha1.StageBeforeSwitch {
 			return
 		}
-		if have.State == c.State {
-			c.At, c.Message = have.At, have.Message // only changes of state are news
+		if have.State == c.State && have.Message == c.Message {
+			c.At = have.At
 		}
 		p.st.Checks[i] = c
 		return
@@ -97,6 +101,17 @@ func (p *plan) failedCheck(stage v1alpha1.CheckStage, digest string) string {
 	for _, c := range p.st.Checks {
 		if c.Stage == stage && c.Digest == digest && c.State == v1alpha1.CheckFailed {
 			return fmt.Sprintf("check %s failed: %s", c.Name, c.Message)
+		}
+	}
+	return ""
+}
+
+// inconclusive says which check could not find out, and why; empty when there is
+// none.
+func (p *plan) inconclusive(stage v1alpha1.CheckStage, digest string) string {
+	for _, c := range p.st.Checks {
+		if c.Stage == stage && c.Digest == digest && c.State == v1alpha1.CheckInconclusive {
+			return fmt.Sprintf("check %s is inconclusive: %s", c.Name, c.Message)
 		}
 	}
 	return ""

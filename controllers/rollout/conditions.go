@@ -212,6 +212,9 @@ func (p *plan) tested() claimAbout {
 	case c.Halted != nil && c.Halted.Reason == v1alpha1.ReasonCheckFailed:
 		return no(v1alpha1.ReasonCheckFailed, c.Halted.Message)
 	}
+	if why := p.inconclusive(v1alpha1.StageBeforeSwitch, c.Digest); why != "" {
+		return no(v1alpha1.ReasonChecksInconclusive, why)
+	}
 	return no(v1alpha1.ReasonChecksRunning, "the checks before the switch have not all passed")
 }
 
@@ -274,6 +277,8 @@ func (p *plan) verified() claimAbout {
 		return open(v1alpha1.ReasonNothingPromoted, "nothing was let through yet")
 	case a.Failed != "":
 		return no(v1alpha1.ReasonCheckFailed, p.failedMessage())
+	case a.FinishedAt == nil && p.inconclusive(v1alpha1.StageAfterSwitch, a.Digest) != "":
+		return no(v1alpha1.ReasonChecksInconclusive, p.inconclusive(v1alpha1.StageAfterSwitch, a.Digest)+"; it is watched until every check passes")
 	case a.FinishedAt == nil:
 		return no(v1alpha1.ReasonObserving, fmt.Sprintf("it is watched for %d seconds", a.ObserveSeconds))
 	}

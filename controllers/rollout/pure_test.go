@@ -21,7 +21,7 @@ var pure = map[string][]string{
 	"approval":  {"cmp", "encoding/json", "errors", "fmt", "math", "slices", "strings", "time"},
 	"digest":    {"bytes", "crypto/sha256", "encoding/hex", "encoding/json", "errors", "fmt", "maps", "slices", "strconv", "strings", "unicode/utf8"},
 	"snapshot":  {"cmp", "crypto/hmac", "crypto/sha256", "encoding/binary", "encoding/hex", "fmt", "hash", "maps", "slices", "strings"},
-	"speccheck": {"fmt", "maps", "slices", "strings"},
+	"speccheck": {"fmt", "maps", "regexp", "slices", "strings"},
 	"rollout":   {"cmp", "fmt", "maps", "math", "slices", "strings", "time"},
 }
 

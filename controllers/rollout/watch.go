@@ -22,7 +22,7 @@ func (p *plan) watch() {
 		return
 	}
 	a := p.st.Active
-	p.run(v1alpha1.StageAfterSwitch, a.Digest, a.AfterSwitch, p.snap.Workload(a.Colour))
+	p.run(v1alpha1.StageAfterSwitch, a.Digest, a.AfterSwitch, p.snap.Workload(a.Colour), 1)
 	p.recordResults(v1alpha1.StageAfterSwitch, a.Digest, a.AfterSwitch)
 	switch failure, final := p.failure(); {
 	case failure != "":
@@ -177,6 +177,10 @@ func (p *plan) finish() {
 		return
 	}
 	if !p.passNow(v1alpha1.StageAfterSwitch, a.Digest, a.AfterSwitch) {
+		// People who have sent other content do not wait for what cannot be found out.
+		if why := p.inconclusive(v1alpha1.StageAfterSwitch, a.Digest); why != "" && a.Revision != p.snap.Revision {
+			a.Failed, a.FinishedAt = clip(why, 1024), p.nowPtr()
+		}
 		return
 	}
 	a.FinishedAt = p.nowPtr()

@@ -20,8 +20,8 @@ func valid() v1alpha1.ReleaseSpec {
 		}}}},
 		Services: []v1alpha1.ServiceRef{{Name: "shop"}},
 		Checks: &v1alpha1.Checks{
-			BeforeSwitch: []v1alpha1.Check{{Name: "smoke", HTTP: v1alpha1.HTTPCheck{Port: intstr.FromString("http")}}},
-			AfterSwitch:  []v1alpha1.Check{{Name: "live", HTTP: v1alpha1.HTTPCheck{Port: intstr.FromInt32(8080)}}},
+			BeforeSwitch: []v1alpha1.Check{{Name: "smoke", HTTP: &v1alpha1.HTTPCheck{Port: intstr.FromString("http")}}},
+			AfterSwitch:  []v1alpha1.Check{{Name: "live", HTTP: &v1alpha1.HTTPCheck{Port: intstr.FromInt32(8080)}}},
 		},
 		ProgressDeadlineSeconds: 600,
 	}
@@ -78,8 +78,26 @@ func TestProblems(t *testing.T) {
 			s.Template.Spec.Containers[0].EnvFrom = configMaps(1)
 			s.Config = &v1alpha1.ConfigSpec{Live: []v1alpha1.ConfigRef{{Kind: v1alpha1.ConfigMap, Name: "c0"}}}
 		}},
-		"PortZero":     {func(s *v1alpha1.ReleaseSpec) { s.Checks.AfterSwitch[0].HTTP.Port = intstr.FromInt32(0) }, []string{"from 1 to 65535"}},
-		"PortTooLarge": {func(s *v1alpha1.ReleaseSpec) { s.Checks.AfterSwitch[0].HTTP.Port = intstr.FromInt32(65536) }, []string{"from 1 to 65535"}},
+		"TCPPort": {func(s *v1alpha1.ReleaseSpec) {
+			s.Checks.AfterSwitch[0] = v1alpha1.Check{Name: "live", TCP: &v1alpha1.TCPCheck{Port: intstr.FromString("web")}}
+		}, []string{`spec.checks.afterSwitch[name=live].tcp.port is "web"`, "one of http"}},
+		"UDPPort": {func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.Containers[0].Ports[0].Protocol = corev1.ProtocolUDP },
+			[]string{"beforeSwitch[name=smoke].http.port", "no container of spec.template has a TCP port of that name"}},
+		"BodyMatches": {func(s *v1alpha1.ReleaseSpec) { s.Checks.BeforeSwitch[0].HTTP.BodyMatches = "(" },
+			[]string{"spec.checks.beforeSwitch[name=smoke].http.bodyMatches is no regular expression", "write one of RE2"}},
+		"DelayedPastTheDeadline": {func(s *v1alpha1.ReleaseSpec) { s.Checks.BeforeSwitch[0].InitialDelaySeconds = 600 },
+			[]string{"spec.checks.beforeSwitch[name=smoke] cannot pass before 600 seconds", "progressDeadlineSeconds"}},
+		"SuccessesPastTheDeadline": {func(s *v1alpha1.ReleaseSpec) {
+			s.Checks.BeforeSwitch[0].SuccessThreshold, s.Checks.BeforeSwitch[0].PeriodSeconds = 61, 10
+		}, []string{"cannot pass before 600 seconds"}},
+		"SuccessesWithinTheDeadline": {change: func(s *v1alpha1.ReleaseSpec) {
+			s.Checks.BeforeSwitch[0].SuccessThreshold, s.Checks.BeforeSwitch[0].PeriodSeconds = 60, 10
+		}},
+		"DelayedPastTheObservation": {func(s *v1alpha1.ReleaseSpec) { s.ObserveSeconds, s.Checks.AfterSwitch[0].InitialDelaySeconds = 60, 60 },
+			[]string{"spec.checks.afterSwitch[name=live].initialDelaySeconds is 60", "spec.observeSeconds"}},
+		"DelayedWithinTheObservation": {change: func(s *v1alpha1.ReleaseSpec) { s.ObserveSeconds, s.Checks.AfterSwitch[0].InitialDelaySeconds = 60, 59 }},
+		"PortZero":                    {func(s *v1alpha1.ReleaseSpec) { s.Checks.AfterSwitch[0].HTTP.Port = intstr.FromInt32(0) }, []string{"from 1 to 65535"}},
+		"PortTooLarge":                {func(s *v1alpha1.ReleaseSpec) { s.Checks.AfterSwitch[0].HTTP.Port = intstr.FromInt32(65536) }, []string{"from 1 to 65535"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -43,7 +43,7 @@ func (r *runner) Sync(_ types.NamespacedName, runs []checks.Run) {
 			continue
 		}
 		now := r.operator.sim.clock
-		next = append(next, &probe{run: run, next: now, result: checks.Result{
+		next = append(next, &probe{run: run, next: now.Add(time.Duration(run.Check.InitialDelaySeconds) * time.Second), result: checks.Result{
 			Stage: run.Stage, Name: run.Check.Name, Digest: run.Digest, State: v1alpha1.CheckRunning, Message: "not run yet", At: now,
 		}})
 	}

@@ -91,7 +91,7 @@ func template(image string) corev1.PodTemplateSpec {
 func (s *sim) checks() *v1alpha1.Checks {
 	check := func(name string) v1alpha1.Check {
 		return v1alpha1.Check{
-			Name: name, HTTP: v1alpha1.HTTPCheck{Path: "/", Port: intstr.FromString("http")},
+			Name: name, HTTP: &v1alpha1.HTTPCheck{Path: "/", Port: intstr.FromString("http")},
 			PeriodSeconds: int32(1 + s.rng.IntN(4)), TimeoutSeconds: 1,
 			SuccessThreshold: int32(1 + s.rng.IntN(3)), FailureThreshold: int32(2 + s.rng.IntN(3)),
 		}

@@ -46,10 +46,8 @@ func statusCases() []schemaCase {
 		{"an unknown field", set("status.approved", true), `unknown field "status.approved"`},
 	}
 	for _, path := range []string{"status.active", "status.former", "status.switch.to"} {
-		cases = append(cases,
-			schemaCase{path + " with a preview that is the Service", first(path+".services", "preview", "shop"), path + ".services[0]: Invalid value"},
-			schemaCase{path + " with a timeout longer than the period", first(path+".afterSwitch", "timeoutSeconds", int64(3)), path + ".afterSwitch[0]: Invalid value"},
-		)
+		cases = append(cases, schemaCase{path + " with a preview that is the Service", first(path+".services", "preview", "shop"), path + ".services[0]: Invalid value"})
+		cases = append(cases, keptCheckCases(path)...)
 	}
 	return cases
 }

@@ -1,0 +1,213 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import "k8s.io/apimachinery/pkg/util/intstr"
+
+// Checks test the candidate.
+type Checks struct {
+	// beforeSwitch checks run against each of the candidate's own Pods once
+	// they are ready. Each has to succeed before traffic may move.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	BeforeSwitch []Check `json:"beforeSwitch,omitempty"`
+	// afterSwitch checks run against the Pods of the active colour while the
+	// release is observed. One that fails switches back.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	AfterSwitch []Check `json:"afterSwitch,omitempty"`
+}
+
+// Check is one test. It is run every periodSeconds against every Pod of the
+// colour; a run succeeds when every Pod answers as expected.
+// +kubebuilder:validation:XValidation:rule="!has(self.timeoutSeconds) || !has(self.periodSeconds) || self.timeoutSeconds <= self.periodSeconds",message="timeoutSeconds must not be longer than periodSeconds"
+// +kubebuilder:validation:XValidation:rule="[has(self.http), has(self.tcp)].exists_one(x, x)",message="a check asks in one way: write exactly one of http and tcp"
+type Check struct {
+	// name tells the check from the others.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+	// http sends each Pod an HTTP request and looks at the answer.
+	// +optional
+	HTTP *HTTPCheck `json:"http,omitempty"`
+	// tcp opens a connection to each Pod and closes it.
+	// +optional
+	TCP *TCPCheck `json:"tcp,omitempty"`
+	// initialDelaySeconds is the time from when the check could first run to
+	// its first run. Defaults to 0.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=3600
+	InitialDelaySeconds int32 `json:"initialDelaySeconds,omitempty"`
+	// periodSeconds is the time from one run to the next. Defaults to 5.
+	// +optional
+	// +kubebuilder:default=5
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=3600
+	PeriodSeconds int32 `json:"periodSeconds,omitempty"`
+	// timeoutSeconds is how long a Pod may take to answer. Defaults to 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=300
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+	// successThreshold is how many runs in a row have to succeed. Only
+	// beforeSwitch checks use it. Defaults to 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	SuccessThreshold int32 `json:"successThreshold,omitempty"`
+	// failureThreshold is how many runs have to fail, without one between them
+	// that succeeds, before the check has failed. Defaults to 3.
+	// +optional
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	FailureThreshold int32 `json:"failureThreshold,omitempty"`
+}
+
+// HTTPCheck sends an HTTP/1.1 request. A redirect is an answer and is not
+// followed.
+// +kubebuilder:validation:XValidation:rule="!has(self.body) || has(self.method) && self.method in ['POST', 'PUT', 'PATCH']",message="a body goes with method POST, PUT or PATCH: set method, or leave body out"
+// +kubebuilder:validation:XValidation:rule="!has(self.method) || self.method != 'HEAD' || !has(self.bodyContains) && !has(self.bodyMatches)",message="the answer to HEAD has no body: write method GET, or leave bodyContains and bodyMatches out"
+type HTTPCheck struct {
+	// port of the Pod: a number, or the name of a container port of the
+	// template.
+	// +required
+	Port intstr.IntOrString `json:"port"`
+	// path to ask for, beginning with a slash. Defaults to /.
+	// +optional
+	// +kubebuilder:default="/"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^/[^\s]*$`
+	Path string `json:"path,omitempty"`
+	// method of the request. Unset means GET.
+	// +optional
+	// +kubebuilder:validation:Enum=GET;HEAD;POST;PUT;PATCH;DELETE;OPTIONS
+	Method string `json:"method,omitempty"`
+	// headers of the request. Host sets the host that is asked for. They can be
+	// read by whoever reads the Release: do not write secrets here.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Headers []HTTPHeader `json:"headers,omitempty"`
+	// body of the request. Unset means none.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=8192
+	Body string `json:"body,omitempty"`
+	// statuses that are success: numbers and ranges, such as "200" or
+	// "200-299". Unset means 200-399.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	Statuses []StatusRange `json:"statuses,omitempty"`
+	// bodyContains is a text that has to be in the first 64 KiB of the answer.
+	// Unset means that it is not looked for.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	BodyContains string `json:"bodyContains,omitempty"`
+	// bodyMatches is a regular expression (RE2) that has to match somewhere in
+	// the first 64 KiB of the answer. Unset means that none has to.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	BodyMatches string `json:"bodyMatches,omitempty"`
+	// tls asks by HTTPS. Unset means plain HTTP.
+	// +optional
+	TLS *CheckTLS `json:"tls,omitempty"`
+}
+
+// StatusRange is an HTTP status, or two with a dash between them: both and all
+// in between.
+// +kubebuilder:validation:MaxLength=7
+// +kubebuilder:validation:Pattern=`^[1-5][0-9][0-9](-[1-5][0-9][0-9])?$`
+// +kubebuilder:validation:XValidation:rule="self.size() < 7 || self.substring(0, 3) <= self.substring(4)",message="a range of statuses begins with the smaller one, for example 200-299"
+type StatusRange string
+
+// HTTPHeader is one header of a request.
+// +kubebuilder:validation:XValidation:rule="!(self.name.lowerAscii() in ['connection', 'content-length', 'transfer-encoding', 'upgrade', 'te', 'trailer'])",message="this header is about the connection and is set by the check itself: leave it out"
+type HTTPHeader struct {
+	// name of the header.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[-A-Za-z0-9_]+$`
+	Name string `json:"name"`
+	// value of the header, in printable ASCII.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^[ -~]*$`
+	Value string `json:"value"`
+}
+
+// TCPCheck opens a connection.
+type TCPCheck struct {
+	// port of the Pod: a number, or the name of a container port of the
+	// template.
+	// +required
+	Port intstr.IntOrString `json:"port"`
+}
+
+// CheckTLS says how a check speaks TLS, version 1.2 or later.
+// +kubebuilder:validation:XValidation:rule="has(self.ca) != (has(self.insecureSkipVerify) && self.insecureSkipVerify)",message="say how the certificate is verified: write either ca, or insecureSkipVerify: true to accept any certificate"
+// +kubebuilder:validation:XValidation:rule="!has(self.ca) || has(self.serverName)",message="ca goes with serverName: write the name that the certificate is for, because the address that is asked is seldom in it"
+type CheckTLS struct {
+	// ca is where the certificates are that the server's is verified with.
+	// Either ca or insecureSkipVerify is needed.
+	// +optional
+	CA *CheckCA `json:"ca,omitempty"`
+	// serverName is the name that the certificate has to be for. It is also
+	// sent to the server. Needed with ca.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?$`
+	ServerName string `json:"serverName,omitempty"`
+	// insecureSkipVerify accepts any certificate: the connection is encrypted,
+	// and nothing proves who is at its other end. Unset means false.
+	// +optional
+	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+}
+
+// CheckCA names a key with certificates in PEM, in the Release's namespace. It is
+// read when the check runs: an approval covers the names only.
+type CheckCA struct {
+	ConfigRef `json:",inline"`
+	// key of the object. Unset means ca.crt.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key,omitempty"`
+}
+
+// KeyName is the key with the certificates.
+func (c CheckCA) KeyName() string {
+	if c.Key != "" {
+		return c.Key
+	}
+	return "ca.crt"
+}
+
+// Port is the port of the Pods that the check asks, and the field that says so;
+// nil if it asks none.
+func (c Check) Port() (port *intstr.IntOrString, field string) {
+	switch {
+	case c.HTTP != nil:
+		return &c.HTTP.Port, "http.port"
+	case c.TCP != nil:
+		return &c.TCP.Port, "tcp.port"
+	}
+	return nil, ""
+}
