@@ -26,7 +26,7 @@ type Checks struct {
 // Check is one test. It is run every periodSeconds against every Pod of the
 // colour; a run succeeds when every Pod answers as expected.
 // +kubebuilder:validation:XValidation:rule="!has(self.timeoutSeconds) || !has(self.periodSeconds) || self.timeoutSeconds <= self.periodSeconds",message="timeoutSeconds must not be longer than periodSeconds"
-// +kubebuilder:validation:XValidation:rule="[has(self.http), has(self.tcp)].exists_one(x, x)",message="a check asks in one way: write exactly one of http and tcp"
+// +kubebuilder:validation:XValidation:rule="[has(self.http), has(self.tcp), has(self.grpc)].exists_one(x, x)",message="a check asks in one way: write exactly one of http, tcp and grpc"
 type Check struct {
 	// name tells the check from the others.
 	// +required
@@ -40,6 +40,9 @@ type Check struct {
 	// tcp opens a connection to each Pod and closes it.
 	// +optional
 	TCP *TCPCheck `json:"tcp,omitempty"`
+	// grpc asks each Pod by the gRPC health protocol (grpc.health.v1).
+	// +optional
+	GRPC *GRPCCheck `json:"grpc,omitempty"`
 	// initialDelaySeconds is the time from when the check could first run to
 	// its first run. Defaults to 0.
 	// +optional
@@ -159,6 +162,23 @@ type TCPCheck struct {
 	Port intstr.IntOrString `json:"port"`
 }
 
+// GRPCCheck asks for the health of a gRPC server. Only SERVING is success.
+type GRPCCheck struct {
+	// port of the Pod: a number, or the name of a container port of the
+	// template.
+	// +required
+	Port intstr.IntOrString `json:"port"`
+	// service to ask about. Unset means the server as a whole.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._/A-Za-z0-9]+$`
+	Service string `json:"service,omitempty"`
+	// tls asks by TLS. Unset means without.
+	// +optional
+	TLS *CheckTLS `json:"tls,omitempty"`
+}
+
 // CheckTLS says how a check speaks TLS, version 1.2 or later.
 // +kubebuilder:validation:XValidation:rule="has(self.ca) != (has(self.insecureSkipVerify) && self.insecureSkipVerify)",message="say how the certificate is verified: write either ca, or insecureSkipVerify: true to accept any certificate"
 // +kubebuilder:validation:XValidation:rule="!has(self.ca) || has(self.serverName)",message="ca goes with serverName: write the name that the certificate is for, because the address that is asked is seldom in it"
@@ -208,6 +228,8 @@ func (c Check) Port() (port *intstr.IntOrString, field string) {
 		return &c.HTTP.Port, "http.port"
 	case c.TCP != nil:
 		return &c.TCP.Port, "tcp.port"
+	case c.GRPC != nil:
+		return &c.GRPC.Port, "grpc.port"
 	}
 	return nil, ""
 }

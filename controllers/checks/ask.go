@@ -36,8 +36,14 @@ func (a *asker) question(ctx context.Context, release types.NamespacedName, run 
 		return httpQuestion(*c.HTTP, config)
 	case c.TCP != nil:
 		return tcpQuestion, nil
+	case c.GRPC != nil:
+		config, err := a.authorities.config(ctx, release.Namespace, c.GRPC.TLS)
+		if err != nil {
+			return nil, err
+		}
+		return grpcQuestion(*c.GRPC, config), nil
 	}
-	return nil, unclearf("the check does not say how to ask: write http or tcp")
+	return nil, unclearf("the check does not say how to ask: write http, tcp or grpc")
 }
 
 // limited is a question to a port that is known, with a limit of time.

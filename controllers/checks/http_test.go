@@ -32,7 +32,7 @@ func target(t *testing.T, handler http.HandlerFunc) Target {
 	return Target{Pod: "shop-0", IP: at.Addr().String(), Port: int32(at.Port())}
 }
 
-func status(code int) http.HandlerFunc {
+func replies(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 }
 
@@ -97,12 +97,12 @@ func TestHTTP(t *testing.T) {
 		handler http.HandlerFunc
 		want    string // a part of the error; empty if it succeeds
 	}{
-		"200":                 {handler: status(200)},
-		"204":                 {handler: status(204)},
-		"399":                 {handler: status(399)},
-		"400":                 {check: path, handler: status(400), want: "Pod shop-0 answered 400 Bad Request to /healthz?deep=1"},
-		"500":                 {handler: status(500), want: "500"},
-		"a status of its own": {handler: status(599), want: "Pod shop-0 answered 599 to /"},
+		"200":                 {handler: replies(200)},
+		"204":                 {handler: replies(204)},
+		"399":                 {handler: replies(399)},
+		"400":                 {check: path, handler: replies(400), want: "Pod shop-0 answered 400 Bad Request to /healthz?deep=1"},
+		"500":                 {handler: replies(500), want: "500"},
+		"a status of its own": {handler: replies(599), want: "Pod shop-0 answered 599 to /"},
 		"what it asks": {check: path, handler: demands(func(r *http.Request) bool {
 			return r.Method == http.MethodGet && r.URL.String() == "/healthz?deep=1" && r.Header.Get("User-Agent") == "countersign-check"
 		})},
@@ -115,12 +115,12 @@ func TestHTTP(t *testing.T) {
 		}}, handler: demands(func(r *http.Request) bool {
 			return r.Host == "shop.example" && slices.Equal(r.Header["X-A"], []string{"1", "2"}) && slices.Equal(r.Header["User-Agent"], []string{"me"})
 		})},
-		"a status that is listed":           {check: v1alpha1.HTTPCheck{Statuses: []v1alpha1.StatusRange{"200", "404"}}, handler: status(404)},
-		"in a range, first":                 {check: v1alpha1.HTTPCheck{Statuses: []v1alpha1.StatusRange{"418-420"}}, handler: status(418)},
-		"in a range, last":                  {check: v1alpha1.HTTPCheck{Statuses: []v1alpha1.StatusRange{"418-420"}}, handler: status(420)},
-		"below a range":                     {check: v1alpha1.HTTPCheck{Statuses: []v1alpha1.StatusRange{"418-420"}}, handler: status(417), want: "417"},
-		"above a range":                     {check: v1alpha1.HTTPCheck{Statuses: []v1alpha1.StatusRange{"418-420"}}, handler: status(421), want: "421"},
-		"one that is not listed":            {check: v1alpha1.HTTPCheck{Statuses: []v1alpha1.StatusRange{"204"}}, handler: status(200), want: "answered 200 OK"},
+		"a status that is listed":           {check: v1alpha1.HTTPCheck{Statuses: []v1alpha1.StatusRange{"200", "404"}}, handler: replies(404)},
+		"in a range, first":                 {check: v1alpha1.HTTPCheck{Statuses: []v1alpha1.StatusRange{"418-420"}}, handler: replies(418)},
+		"in a range, last":                  {check: v1alpha1.HTTPCheck{Statuses: []v1alpha1.StatusRange{"418-420"}}, handler: replies(420)},
+		"below a range":                     {check: v1alpha1.HTTPCheck{Statuses: []v1alpha1.StatusRange{"418-420"}}, handler: replies(417), want: "417"},
+		"above a range":                     {check: v1alpha1.HTTPCheck{Statuses: []v1alpha1.StatusRange{"418-420"}}, handler: replies(421), want: "421"},
+		"one that is not listed":            {check: v1alpha1.HTTPCheck{Statuses: []v1alpha1.StatusRange{"204"}}, handler: replies(200), want: "answered 200 OK"},
 		"the text":                          {check: v1alpha1.HTTPCheck{BodyContains: "UP"}, handler: says(`{"status":"UP"}`)},
 		"another text":                      {check: v1alpha1.HTTPCheck{BodyContains: "UP"}, handler: says("hidden"), want: "answered 200 OK to / without the text of bodyContains"},
 		"a match":                           {check: v1alpha1.HTTPCheck{BodyMatches: `^version: \d+$`}, handler: says("version: 12")},
@@ -145,8 +145,8 @@ func TestHTTP(t *testing.T) {
 		"what is not HTTP":            {handler: raw("SSH-2.0-hidden\r\n"), want: "gave no answer of this protocol"},
 		"a reason of its own":         {handler: raw("HTTP/1.1 503 hidden\r\n\r\n"), want: "503 Service Unavailable"},
 		"nothing at all":              {handler: raw(""), want: "broke off the connection"},
-		"a path that is no path":      {check: v1alpha1.HTTPCheck{Path: "/%zz"}, handler: status(200), want: "the request cannot be made"},
-		"one that does not speak TLS": {check: v1alpha1.HTTPCheck{TLS: &v1alpha1.CheckTLS{InsecureSkipVerify: true}}, handler: status(200), want: "does not speak TLS"},
+		"a path that is no path":      {check: v1alpha1.HTTPCheck{Path: "/%zz"}, handler: replies(200), want: "the request cannot be made"},
+		"one that does not speak TLS": {check: v1alpha1.HTTPCheck{TLS: &v1alpha1.CheckTLS{InsecureSkipVerify: true}}, handler: replies(200), want: "does not speak TLS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -159,12 +159,12 @@ func TestHTTP(t *testing.T) {
 }
 
 func TestWithoutAnyone(t *testing.T) {
-	to := target(t, status(200))
+	to := target(t, replies(200))
 	to.Port = 0
 	http, tcp := v1alpha1.HTTPCheck{Path: "/", Port: intstr.FromString("web")}, v1alpha1.TCPCheck{Port: intstr.FromString("web")}
 	answers(t, put(t, v1alpha1.Check{HTTP: &http}, to), "no container port named web, which http.port says")
 	answers(t, put(t, v1alpha1.Check{TCP: &tcp}, to), "no container port named web, which tcp.port says")
-	server := httptest.NewServer(status(200))
+	server := httptest.NewServer(replies(200))
 	at := netip.MustParseAddrPort(strings.TrimPrefix(server.URL, "http://"))
 	server.Close()
 	to = Target{Pod: "shop-0", IP: at.Addr().String(), Port: int32(at.Port())}
@@ -183,7 +183,7 @@ func TestTCP(t *testing.T) {
 // An old connection may lead to what is gone: each question opens its own.
 func TestConnectionsAreNotKept(t *testing.T) {
 	var opened atomic.Int32
-	server := httptest.NewUnstartedServer(status(200))
+	server := httptest.NewUnstartedServer(replies(200))
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
 			opened.Add(1)

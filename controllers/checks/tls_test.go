@@ -44,7 +44,7 @@ func ca(kind v1alpha1.ConfigKind, key string) *v1alpha1.CheckCA {
 }
 
 func TestTLS(t *testing.T) {
-	to, certificate := secure(t, status(200))
+	to, certificate := secure(t, replies(200))
 	meta := metav1.ObjectMeta{Namespace: shop.Namespace, Name: "ca"}
 	secret := &corev1.Secret{ObjectMeta: meta, Data: map[string][]byte{"ca.crt": certificate, "empty": []byte("hidden")}}
 	config := &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"root.pem": string(certificate)}, BinaryData: map[string][]byte{"bin": certificate}}

@@ -81,6 +81,9 @@ func TestProblems(t *testing.T) {
 		"TCPPort": {func(s *v1alpha1.ReleaseSpec) {
 			s.Checks.AfterSwitch[0] = v1alpha1.Check{Name: "live", TCP: &v1alpha1.TCPCheck{Port: intstr.FromString("web")}}
 		}, []string{`spec.checks.afterSwitch[name=live].tcp.port is "web"`, "one of http"}},
+		"GRPCPort": {func(s *v1alpha1.ReleaseSpec) {
+			s.Checks.AfterSwitch[0] = v1alpha1.Check{Name: "live", GRPC: &v1alpha1.GRPCCheck{Port: intstr.FromInt32(0)}}
+		}, []string{"spec.checks.afterSwitch[name=live].grpc.port is 0", "from 1 to 65535"}},
 		"UDPPort": {func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.Containers[0].Ports[0].Protocol = corev1.ProtocolUDP },
 			[]string{"beforeSwitch[name=smoke].http.port", "no container of spec.template has a TCP port of that name"}},
 		"BodyMatches": {func(s *v1alpha1.ReleaseSpec) { s.Checks.BeforeSwitch[0].HTTP.BodyMatches = "(" },

@@ -11,8 +11,8 @@ import (
 
 type fieldsOf = map[string]any
 
-// asks is a check that asks in one way.
-func asks(how string, more fieldsOf) fieldsOf {
+// asking is a check that asks in one way.
+func asking(how string, more fieldsOf) fieldsOf {
 	c := fieldsOf{"port": int64(80)}
 	for k, v := range more {
 		c[k] = v
@@ -29,7 +29,7 @@ func authority(more fieldsOf) fieldsOf {
 }
 
 const (
-	oneWay    = "a check asks in one way: write exactly one of http and tcp"
+	oneWay    = "a check asks in one way: write exactly one of http, tcp and grpc"
 	verified  = "say how the certificate is verified: write either ca, or insecureSkipVerify: true to accept any certificate"
 	named     = "ca goes with serverName: write the name that the certificate is for, because the address that is asked is seldom in it"
 	ownHeader = "this header is about the connection and is set by the check itself: leave it out"
@@ -44,7 +44,7 @@ type badCheck struct {
 
 func tlsRules(how string, more fieldsOf) (bad []badCheck) {
 	with := func(tls fieldsOf) fieldsOf {
-		c := asks(how, more)
+		c := asking(how, more)
 		c[how].(fieldsOf)["tls"] = tls
 		return c
 	}
@@ -62,14 +62,14 @@ func ruledOut() []badCheck {
 		{"one that asks nothing", fieldsOf{"name": "smoke"}, oneWay},
 		{"one that asks in two ways", fieldsOf{"name": "smoke", "http": fieldsOf{"port": int64(80)}, "tcp": fieldsOf{"port": int64(80)}}, oneWay},
 		{"a timeout longer than the period", fieldsOf{"name": "smoke", "tcp": fieldsOf{"port": int64(80)}, "periodSeconds": int64(1), "timeoutSeconds": int64(2)}, "timeoutSeconds must not be longer than periodSeconds"},
-		{"a body with GET", asks("http", fieldsOf{"body": "x"}), "a body goes with method POST, PUT or PATCH: set method, or leave body out"},
-		{"a body with DELETE", asks("http", fieldsOf{"method": "DELETE", "body": "x"}), "a body goes with method POST, PUT or PATCH: set method, or leave body out"},
-		{"HEAD with a body to contain", asks("http", fieldsOf{"method": "HEAD", "bodyContains": "x"}), "the answer to HEAD has no body: write method GET, or leave bodyContains and bodyMatches out"},
-		{"HEAD with a body to match", asks("http", fieldsOf{"method": "HEAD", "bodyMatches": "x"}), "the answer to HEAD has no body: write method GET, or leave bodyContains and bodyMatches out"},
-		{"a range that begins with the larger", asks("http", fieldsOf{"statuses": []any{"299-200"}}), "a range of statuses begins with the smaller one, for example 200-299"},
-		{"a header of the connection", asks("http", fieldsOf{"headers": []any{fieldsOf{"name": "Transfer-Encoding", "value": "chunked"}}}), ownHeader},
+		{"a body with GET", asking("http", fieldsOf{"body": "x"}), "a body goes with method POST, PUT or PATCH: set method, or leave body out"},
+		{"a body with DELETE", asking("http", fieldsOf{"method": "DELETE", "body": "x"}), "a body goes with method POST, PUT or PATCH: set method, or leave body out"},
+		{"HEAD with a body to contain", asking("http", fieldsOf{"method": "HEAD", "bodyContains": "x"}), "the answer to HEAD has no body: write method GET, or leave bodyContains and bodyMatches out"},
+		{"HEAD with a body to match", asking("http", fieldsOf{"method": "HEAD", "bodyMatches": "x"}), "the answer to HEAD has no body: write method GET, or leave bodyContains and bodyMatches out"},
+		{"a range that begins with the larger", asking("http", fieldsOf{"statuses": []any{"299-200"}}), "a range of statuses begins with the smaller one, for example 200-299"},
+		{"a header of the connection", asking("http", fieldsOf{"headers": []any{fieldsOf{"name": "Transfer-Encoding", "value": "chunked"}}}), ownHeader},
 	}
-	return append(bad, tlsRules("http", nil)...)
+	return append(append(bad, tlsRules("http", nil)...), tlsRules("grpc", nil)...)
 }
 
 // checkCases are refused wherever checks are in the spec.
@@ -83,7 +83,7 @@ func checkCases() (cases []schemaCase) {
 		cases = append(cases, schemaCase{what, checks("beforeSwitch", c), says})
 	}
 	http := func(what, field string, value any, says string) {
-		one(what, asks("http", fieldsOf{field: value}), says)
+		one(what, asking("http", fieldsOf{field: value}), says)
 	}
 	header := func(name, value string) []any { return []any{fieldsOf{"name": name, "value": value}} }
 	http("a method that there is not", "method", "FETCH", "http.method: Unsupported value")
@@ -98,6 +98,8 @@ func checkCases() (cases []schemaCase) {
 	http("a server's name that is none", "tls", fieldsOf{"ca": authority(nil), "serverName": "a b"}, "http.tls.serverName")
 	http("a CA of another kind", "tls", fieldsOf{"ca": authority(fieldsOf{"kind": "Pod"}), "serverName": "a"}, "http.tls.ca.kind: Unsupported value")
 	http("a CA's key that is a path", "tls", fieldsOf{"ca": authority(fieldsOf{"key": "../x"}), "serverName": "a"}, "http.tls.ca.key")
+	one("a gRPC service with a space", asking("grpc", fieldsOf{"service": "a b"}), "grpc.service")
+	one("grpc without a port", fieldsOf{"name": "smoke", "grpc": fieldsOf{"service": "a"}}, "grpc.port: Required value")
 	one("tcp without a port", fieldsOf{"name": "smoke", "tcp": fieldsOf{}}, "tcp.port: Required value")
 	one("too late a first run", fieldsOf{"name": "smoke", "tcp": fieldsOf{"port": int64(80)}, "initialDelaySeconds": int64(3601)}, "initialDelaySeconds")
 	return cases
@@ -115,15 +117,17 @@ func keptCheckCases(path string) (cases []schemaCase) {
 func goodChecks() map[string]func(*unstructured.Unstructured) {
 	good := map[string]func(*unstructured.Unstructured){}
 	for what, c := range map[string]fieldsOf{
-		"tcp":              asks("tcp", nil),
-		"a named tcp port": asks("tcp", fieldsOf{"port": "http"}),
-		"all of http": asks("http", fieldsOf{
+		"tcp":              asking("tcp", nil),
+		"a named tcp port": asking("tcp", fieldsOf{"port": "http"}),
+		"all of http": asking("http", fieldsOf{
 			"method": "POST", "body": "{}", "headers": []any{fieldsOf{"name": "Host", "value": "shop.example"}, fieldsOf{"name": "X-A", "value": ""}},
 			"statuses": []any{"200", "201-299"}, "bodyContains": "UP", "bodyMatches": "^.*UP.*$", "path": "/a?b=c",
 			"tls": fieldsOf{"serverName": "shop.internal", "ca": authority(fieldsOf{"key": "tls.crt"})},
 		}),
-		"HEAD":            asks("http", fieldsOf{"method": "HEAD"}),
-		"any certificate": asks("http", fieldsOf{"tls": fieldsOf{"insecureSkipVerify": true}}),
+		"grpc":            asking("grpc", nil),
+		"all of grpc":     asking("grpc", fieldsOf{"service": "shop.v1.Shop", "tls": fieldsOf{"serverName": "shop.internal", "ca": authority(nil)}}),
+		"HEAD":            asking("http", fieldsOf{"method": "HEAD"}),
+		"any certificate": asking("http", fieldsOf{"tls": fieldsOf{"insecureSkipVerify": true}}),
 		"all of the times": {"name": "smoke", "tcp": fieldsOf{"port": int64(80)}, "initialDelaySeconds": int64(1), "periodSeconds": int64(3600),
 			"timeoutSeconds": int64(300), "successThreshold": int64(2), "failureThreshold": int64(100)},
 	} {
