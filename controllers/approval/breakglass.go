@@ -96,7 +96,7 @@ func printable(s string) bool {
 // sentence without a full stop.
 func MayBreakGlass(policies []Policy, subject Subject, user string, groups []string) (ok bool, why string) {
 	switch {
-	case len(policies) == 0:
+	case !slices.ContainsFunc(policies, func(p Policy) bool { return p.Name != AddedName }):
 		return false, noPolicy
 	case !subject.authorsKnown():
 		return false, noAuthors
@@ -108,21 +108,15 @@ func MayBreakGlass(policies []Policy, subject Subject, user string, groups []str
 	if account, is := e.author(user); is {
 		return false, fmt.Sprintf("%s changed the content%s and cannot break the glass for it; somebody else has to", user, alias(user, account))
 	}
-	asked := false
 	for i := range policies {
 		p := &policies[i]
 		switch {
 		case p.Name == AddedName: // a Release adds demands on votes, no other
-			continue
 		case p.BreakGlass == nil || len(set(p.BreakGlass.Groups)) == 0:
 			return false, fmt.Sprintf("policy %s has no breakGlass, so nobody can; get the approvals that are missing", p.Name)
 		case !slices.ContainsFunc(set(p.BreakGlass.Groups), func(g string) bool { return slices.Contains(groups, g) }):
 			return false, fmt.Sprintf("policy %s lets only members of %s break the glass; one of them has to", p.Name, list(set(p.BreakGlass.Groups)))
 		}
-		asked = true
-	}
-	if !asked {
-		return false, noPolicy
 	}
 	return true, ""
 }

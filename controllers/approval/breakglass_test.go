@@ -83,6 +83,48 @@ func TestGlassVoid(t *testing.T) {
 	}
 }
 
+// Break-glass stands in for people who are missing and for a window, and for
+// nothing that somebody decided or nobody knows.
+func TestGlassHelps(t *testing.T) {
+	qa := policy("a", veto(group("qa", 1, "qa")))
+	closed := with(qa, func(p *approval.Policy) {
+		p.Windows = approval.Windows{Exclude: []approval.Window{{From: noon().Add(-time.Hour), To: noon().Add(time.Hour)}}}
+	})
+	held := policy("freeze")
+	held.Hold = "INC-7"
+	for name, tc := range map[string]struct {
+		policies []approval.Policy
+		subject  func(*approval.Subject)
+		votes    []approval.Vote
+		because  string
+		helps    bool
+	}{
+		"Waits":          {policies: []approval.Policy{qa}, because: v1alpha1.ReasonAwaitingApproval, helps: true},
+		"Unsatisfiable":  {policies: []approval.Policy{policy("a", group("qa", 0, "qa"))}, because: v1alpha1.ReasonUnsatisfiable, helps: true},
+		"Closed":         {policies: []approval.Policy{closed}, votes: []approval.Vote{yes("quinn", "qa")}, because: v1alpha1.ReasonOutsideWindow, helps: true},
+		"Approved":       {policies: []approval.Policy{qa}, votes: []approval.Vote{yes("quinn", "qa")}, because: v1alpha1.ReasonQuorumMet, helps: true},
+		"Vetoed":         {policies: []approval.Policy{qa}, votes: []approval.Vote{no("quinn", "qa")}, because: v1alpha1.ReasonRejected},
+		"Held":           {policies: []approval.Policy{qa, held}, because: v1alpha1.ReasonStopTheLine},
+		"HeldAndVetoed":  {policies: []approval.Policy{qa, held}, votes: []approval.Vote{no("quinn", "qa")}, because: v1alpha1.ReasonRejected},
+		"NoPolicy":       {because: v1alpha1.ReasonNoPolicy},
+		"AuthorsUnknown": {policies: []approval.Policy{qa}, subject: func(s *approval.Subject) { s.AuthorsKnown = false }, because: v1alpha1.ReasonAuthorsUnknown},
+	} {
+		t.Run("sec/61 "+name, func(t *testing.T) {
+			s := byDev()
+			if tc.subject != nil {
+				tc.subject(&s)
+			}
+			v := approval.Evaluate(tc.policies, s, tc.votes, noon())
+			if v.Reason != tc.because || v.GlassHelps() != tc.helps {
+				t.Errorf("%s: it helps: %v, want %s: %v", v.Reason, v.GlassHelps(), tc.because, tc.helps)
+			}
+		})
+	}
+	if (approval.Verdict{}).GlassHelps() || (approval.Verdict{Reason: v1alpha1.ReasonQuorumMet, Vetoes: []string{"quinn"}}).GlassHelps() {
+		t.Error("it helps without a verdict, or against a veto")
+	}
+}
+
 func TestMayReview(t *testing.T) {
 	byRBAC := policy("b", approval.Rule{Name: "owner", Count: 1, RBAC: true})
 	for name, tc := range map[string]struct {

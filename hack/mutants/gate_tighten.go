@@ -47,7 +47,7 @@ func emergencyGuards() []guard {
 		never("glass: future", `g.At.After(now.Add(ClockSkew))`),
 		never("glass: expired", `!now.Before(end)`),
 		instead("glass: lasts as an approval", `min(lasts, policies[i].ValidFor)`, `min(lasts, policies[i].ValidFor+GlassLasts)`),
-		instead("glass: no policy", `case len(policies) == 0:`, `case len(policies) < 0:`),
+		never("glass: no policy", `!slices.ContainsFunc(policies, func(p Policy) bool { return p.Name != AddedName })`),
 		never("glass: authors not known", `!subject.authorsKnown()`),
 		instead("glass: person", "	if why := notAPerson(user); why != \"\" {\n		return false, why\n	}\n	e := newElectorate(policies, subject)", "	e := newElectorate(policies, subject)"),
 		instead("glass: author", `account, is := e.author(user); is {
@@ -59,7 +59,6 @@ func emergencyGuards() []guard {
 		case len(set(p.BreakGlass.Groups)) == 0:
 `),
 		never("glass: group", `!slices.ContainsFunc(set(p.BreakGlass.Groups), func(g string) bool { return slices.Contains(groups, g) })`),
-		never("glass: asked", `!asked`),
 		instead("glass: no match for a hold", `	return false
 }
 
