@@ -108,6 +108,8 @@ const (
 	ReasonCheckFailed = "CheckFailed"
 	// ReasonRejected: a person with a veto rejected the candidate.
 	ReasonRejected = "Rejected"
+	// ReasonAborted: somebody asked to give the candidate up.
+	ReasonAborted = "Aborted"
 	// ReasonRolledBack: the content failed after the switch.
 	ReasonRolledBack = "RolledBack"
 	// ReasonRollbackImpossible: the active content failed and there is nothing

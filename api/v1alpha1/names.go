@@ -67,6 +67,11 @@ const (
 	// the active content to the one that is kept. The value is the digest of the
 	// active content, so that it can be about nothing else.
 	RollbackAnnotation = "countersign.dev/rollback"
+	// AbortAnnotation asks to give the candidate up, and RetryAnnotation to try one
+	// again that was given up. The value is the candidate's digest or, before there
+	// is one, its sequence number.
+	AbortAnnotation = "countersign.dev/abort"
+	RetryAnnotation = "countersign.dev/retry"
 	// RequesterSuffix ends the key beside such a request under which admission
 	// puts who asks.
 	RequesterSuffix = "-by"

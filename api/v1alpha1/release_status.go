@@ -3,7 +3,11 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"strconv"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // ReleaseStatus is what the operator found and decided.
 type ReleaseStatus struct {
@@ -289,6 +293,15 @@ type CandidateStatus struct {
 	Halted *HaltedStatus `json:"halted,omitempty"`
 }
 
+// Name is how a request names the candidate: by its digest or, before there is
+// one, by its sequence number.
+func (c *CandidateStatus) Name() string {
+	if c.Digest != "" {
+		return c.Digest
+	}
+	return strconv.FormatInt(c.Sequence, 10)
+}
+
 // HaltedStatus says why a candidate was given up.
 type HaltedStatus struct {
 	// reason in one word.
@@ -299,6 +312,12 @@ type HaltedStatus struct {
 	Message string `json:"message"`
 	// at is when it was given up.
 	At metav1.Time `json:"at"`
+}
+
+// Retryable tells whether the same content may be tried again: nobody has found
+// it bad, as with traffic or by a rejection.
+func (h *HaltedStatus) Retryable() bool {
+	return h.Reason == ReasonCheckFailed || h.Reason == ReasonProgressDeadlineExceeded || h.Reason == ReasonAborted
 }
 
 // SwitchReason says why traffic moves.

@@ -19,7 +19,7 @@ type request struct {
 }
 
 func requests() []request {
-	return []request{{v1alpha1.RollbackAnnotation, rollbackFrom}}
+	return []request{{v1alpha1.RollbackAnnotation, rollbackFrom}, {v1alpha1.AbortAnnotation, abortable}, {v1alpha1.RetryAnnotation, retryable}}
 }
 
 // stampRequests puts on record who asks, and refuses what is about something
@@ -79,6 +79,32 @@ func rollbackFrom(rel *v1alpha1.Release) (digest, whyNot string) {
 		return "", "Release " + rel.Name + " serves " + a.Digest + " and keeps nothing to go back to: the content before was gone back to already, its time (spec.keepIdleSeconds) is over, or other content took its place; apply the content that is to run and have it approved; what was let through before: " + describe(rel)
 	}
 	return a.Digest, ""
+}
+
+// abortable is the candidate, if it was not given up yet.
+func abortable(rel *v1alpha1.Release) (name, whyNot string) {
+	switch c := rel.Status.Candidate; {
+	case c == nil:
+		return "", "Release " + rel.Name + " has no candidate to give up; what serves is gone back from with " + v1alpha1.RollbackAnnotation + ": " + describe(rel)
+	case c.Halted != nil:
+		return "", "the candidate of Release " + rel.Name + " was given up already: " + c.Halted.Message
+	default:
+		return c.Name(), ""
+	}
+}
+
+// retryable is the candidate, if it was given up before it had any traffic.
+func retryable(rel *v1alpha1.Release) (name, whyNot string) {
+	switch c := rel.Status.Candidate; {
+	case c == nil:
+		return "", "Release " + rel.Name + " has no candidate to try again; apply what is to run: " + describe(rel)
+	case c.Halted == nil:
+		return "", "the candidate of Release " + rel.Name + " was not given up; if it was rejected, whoever did has to withdraw that: " + describe(rel)
+	case !c.Halted.Retryable():
+		return "", "the candidate of Release " + rel.Name + " is not tried again as it is (" + c.Halted.Reason + "): " + c.Halted.Message
+	default:
+		return c.Name(), ""
+	}
 }
 
 func describe(rel *v1alpha1.Release) string {

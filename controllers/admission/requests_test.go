@@ -60,6 +60,43 @@ func TestRollbackRequest(t *testing.T) {
 	})
 }
 
+func TestAbortAndRetryRequests(t *testing.T) {
+	with := func(t *testing.T, change func(*v1alpha1.CandidateStatus)) *v1alpha1.Release {
+		return keeps(t, func(rel *v1alpha1.Release) { change(rel.Status.Candidate) })
+	}
+	unnamed := func(t *testing.T) *v1alpha1.Release {
+		return with(t, func(c *v1alpha1.CandidateStatus) { c.Digest, c.Sequence = "", 7 })
+	}
+	halted := func(t *testing.T, reason string) *v1alpha1.Release {
+		return with(t, func(c *v1alpha1.CandidateStatus) {
+			c.Halted = &v1alpha1.HaltedStatus{Reason: reason, Message: "it is said why"}
+		})
+	}
+	none := func(t *testing.T) *v1alpha1.Release {
+		return keeps(t, func(rel *v1alpha1.Release) { rel.Status.Candidate = nil })
+	}
+	abort, retry := notes(v1alpha1.AbortAnnotation, candidate), notes(v1alpha1.RetryAnnotation, candidate)
+	stamped := func(key string) map[string]string { return map[string]string{key + v1alpha1.RequesterSuffix: qa} }
+	cases(t, map[string]write{
+		"abort":           {reason: "whoever may write may ask", was: keeps(t), change: abort, want: stamped(v1alpha1.AbortAnnotation)},
+		"abort by number": {reason: "there is no digest yet", was: unnamed(t), change: notes(v1alpha1.AbortAnnotation, "7"), want: stamped(v1alpha1.AbortAnnotation)},
+		"abort another number": {reason: "it must not hit what came since", was: unnamed(t), change: notes(v1alpha1.AbortAnnotation, "6"),
+			refused: "Request", says: []string{v1alpha1.AbortAnnotation + "=7"}},
+		"abort other content": {reason: "it must not hit what came since", was: keeps(t), change: notes(v1alpha1.AbortAnnotation, served),
+			refused: "Request", says: []string{v1alpha1.AbortAnnotation + "=" + candidate}},
+		"abort nothing":        {reason: "it says what to do instead", was: none(t), change: abort, refused: "Request", says: []string{"has no candidate to give up", v1alpha1.RollbackAnnotation}},
+		"abort twice":          {reason: "it says why", was: halted(t, v1alpha1.ReasonCheckFailed), change: abort, refused: "Request", says: []string{"given up already: it is said why"}},
+		"retry after a check":  {reason: "nobody found it bad", was: halted(t, v1alpha1.ReasonCheckFailed), change: retry, want: stamped(v1alpha1.RetryAnnotation)},
+		"retry after the time": {reason: "nobody found it bad", was: halted(t, v1alpha1.ReasonProgressDeadlineExceeded), change: retry, want: stamped(v1alpha1.RetryAnnotation)},
+		"retry after an abort": {reason: "nobody found it bad", was: halted(t, v1alpha1.ReasonAborted), change: retry, want: stamped(v1alpha1.RetryAnnotation)},
+		"retry after traffic":  {reason: "it was bad", was: halted(t, v1alpha1.ReasonRolledBack), change: retry, refused: "Request", says: []string{"not tried again as it is (RolledBack): it is said why"}},
+		"retry what goes on":   {reason: "nothing failed", was: keeps(t), change: retry, refused: "Request", says: []string{"was not given up", "withdraw"}},
+		"retry nothing":        {reason: "it says what to do instead", was: none(t), change: retry, refused: "Request", says: []string{"has no candidate to try again"}},
+		"retry of other content": {reason: "it must not hit what came since", was: halted(t, v1alpha1.ReasonAborted), change: notes(v1alpha1.RetryAnnotation, served),
+			refused: "Request", says: []string{v1alpha1.RetryAnnotation + "=" + candidate}},
+	})
+}
+
 func TestRequestAtCreation(t *testing.T) {
 	rel := stored(t)
 	rel.Annotations = map[string]string{v1alpha1.RollbackAnnotation: served}

@@ -27,11 +27,7 @@ func (p *plan) pickCandidate() {
 	}
 	c := p.st.Candidate
 	if c == nil || c.Revision != p.snap.Revision {
-		next := p.freshCandidate(p.idleColour())
-		if c != nil {
-			next.Authors, next.Delegates = allAuthors(next.Authors, c.Authors), allDelegates(next.Authors, next.Delegates, c.Authors, c.Delegates)
-		}
-		p.st.Candidate = next
+		next := p.successor(c)
 		p.note(false, NoticeCandidateDetected, fmt.Sprintf("content %d is prepared in %s", next.Sequence, next.Colour))
 		return
 	}
@@ -50,6 +46,17 @@ func (p *plan) freshCandidate(colour v1alpha1.Colour) *v1alpha1.CandidateStatus 
 		p.addAuthors(c)
 	}
 	return c
+}
+
+// successor puts a fresh candidate in the place of one that was not let through,
+// or of none: whoever wrote that is an author of what follows.
+func (p *plan) successor(c *v1alpha1.CandidateStatus) *v1alpha1.CandidateStatus {
+	next := p.freshCandidate(p.idleColour())
+	if c != nil {
+		next.Authors, next.Delegates = allAuthors(next.Authors, c.Authors), allDelegates(next.Authors, next.Delegates, c.Authors, c.Delegates)
+	}
+	p.st.Candidate = next
+	return next
 }
 
 func (p *plan) addAuthors(c *v1alpha1.CandidateStatus) {
@@ -164,7 +171,7 @@ func (p *plan) test() {
 		p.run(v1alpha1.StageBeforeSwitch, c.Digest, checks, w, p.replicas())
 		p.recordResults(v1alpha1.StageBeforeSwitch, c.Digest, checks)
 		if f := p.failedCheck(v1alpha1.StageBeforeSwitch, c.Digest); f != "" {
-			p.haltCandidate(v1alpha1.ReasonCheckFailed, f+tryAgain)
+			p.haltCandidate(v1alpha1.ReasonCheckFailed, f+p.tryAsItIs())
 			return
 		}
 		if p.allPassed(v1alpha1.StageBeforeSwitch, c.Digest, checks) {
@@ -187,12 +194,12 @@ func (p *plan) deadline() {
 			look = why
 		}
 		p.haltCandidate(v1alpha1.ReasonProgressDeadlineExceeded, fmt.Sprintf(
-			"%s did not become ready and tested within %d seconds; %s%s", c.Colour, p.spec().ProgressDeadlineSeconds, look, tryAgain))
+			"%s did not become ready and tested within %d seconds; %s%s", c.Colour, p.spec().ProgressDeadlineSeconds, look, p.tryAsItIs()))
 	}
 }
 
-// tryAgain is what to do about a candidate that was given up: its content is
-// not tried again, and other content is.
+// tryAgain is what to do about content that was gone back from: it is not tried
+// again, and other content is.
 const tryAgain = "; to try again, apply a mended template, or the same one with another annotation"
 
 func (p *plan) haltCandidate(reason, message string) {

@@ -60,6 +60,8 @@ func (p *plan) steps() {
 	p.watch()
 	p.repair()
 	p.pickCandidate()
+	p.abort()
+	p.retry()
 	p.claim()
 	p.giveBack()
 	p.prepare()

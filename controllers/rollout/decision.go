@@ -46,6 +46,7 @@ type Notice struct {
 // Reasons of notices: past tense, said once.
 const (
 	NoticeCandidateDetected  = "CandidateDetected"
+	NoticeCandidateRetried   = "CandidateRetried"
 	NoticeCandidateReady     = "CandidateReady"
 	NoticeChecksPassed       = "ChecksPassed"
 	NoticeApprovalCounted    = "ApprovalCounted"

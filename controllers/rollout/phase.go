@@ -68,6 +68,9 @@ func (p *plan) waitingFor() string {
 	case v1alpha1.PhaseObserving:
 		return fmt.Sprintf("%d seconds of observation", p.st.Active.ObserveSeconds)
 	case v1alpha1.PhaseHalted:
+		if c.Halted != nil && c.Halted.Retryable() {
+			return "a mended template, or a retry (" + c.Halted.Reason + ")"
+		}
 		if c.Halted != nil {
 			return "a mended template (" + c.Halted.Reason + ")"
 		}

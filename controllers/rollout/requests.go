@@ -20,6 +20,46 @@ func (p *plan) requester(key, value string) string {
 	return clip(cmp.Or(annotations[key+v1alpha1.RequesterSuffix], "somebody who is not on record"), 253)
 }
 
+// requesterOf is who asks for something about a candidate. Its digest may have come
+// after it was named by its number.
+func (p *plan) requesterOf(c *v1alpha1.CandidateStatus, key string) string {
+	return cmp.Or(p.requester(key, c.Digest), p.requester(key, fmt.Sprint(c.Sequence)))
+}
+
+// abort gives the candidate up because somebody asks for it. Nothing that serves
+// is touched: a switch that has begun is called off, or compensated, elsewhere.
+func (p *plan) abort() {
+	c := p.st.Candidate
+	if c == nil || c.Halted != nil || p.moving() != nil {
+		return
+	}
+	if by := p.requesterOf(c, v1alpha1.AbortAnnotation); by != "" {
+		p.haltCandidate(v1alpha1.ReasonAborted, by+" asked to give it up"+p.tryAsItIs())
+	}
+}
+
+// retry tries content again that was given up before it had any traffic. It is a
+// candidate of its own: nobody who voted knew that it would fail.
+func (p *plan) retry() {
+	c := p.st.Candidate
+	if c == nil || c.Halted == nil || !c.Halted.Retryable() || p.moving() != nil || c.Revision != p.snap.Revision {
+		return
+	}
+	by := p.requesterOf(c, v1alpha1.RetryAnnotation)
+	if by == "" {
+		return
+	}
+	next := p.successor(c)
+	next.TemplateHash = c.TemplateHash // what was made of it may have been changed since
+	p.note(false, NoticeCandidateRetried, fmt.Sprintf("%s asked to try content %d again; it is content %d now and needs votes of its own", by, c.Sequence, next.Sequence))
+}
+
+// tryAsItIs is what to do about a candidate that was given up before it had any
+// traffic.
+func (p *plan) tryAsItIs() string {
+	return "; to try again, apply a mended template, or as it is: " + p.annotate(v1alpha1.RetryAnnotation+"="+p.st.Candidate.Name())
+}
+
 // turnBack goes back because somebody asks for it, also when the observation is
 // over, and tells whether it does. No content is gone back from twice: what was
 // gone back to keeps nothing to go back to, and whatever is promoted has another

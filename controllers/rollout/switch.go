@@ -174,6 +174,9 @@ func (p *plan) calledOff(sw *v1alpha1.SwitchStatus) string {
 	if p.spec().Paused {
 		return "the release was paused"
 	}
+	if by := p.requesterOf(c, v1alpha1.AbortAnnotation); by != "" {
+		return by + " asked to give it up"
+	}
 	if !p.snap.Gate.Intact {
 		return "the gate is frozen: " + p.snap.Gate.Why
 	}

@@ -44,7 +44,14 @@ func (p *plan) watchHalfSwitched(sw *v1alpha1.SwitchStatus) {
 		return
 	}
 	limit := p.spec().ProgressDeadlineSeconds
+	by := ""
+	if c := p.st.Candidate; c != nil && c.Digest == sw.To.Digest {
+		by = p.requesterOf(c, v1alpha1.AbortAnnotation)
+	}
 	switch {
+	case by != "":
+		p.startRollback(p.st.Active.Content, by+" asked to give it up while the Services were being switched")
+		p.st.Switch.AskedBy = by
 	case p.snap.Workload(sw.To.Colour).Ready == 0:
 		p.startRollback(p.st.Active.Content, "the candidate lost all ready Pods while the Services were being switched")
 	case limit > 0 && p.due(sw.IntendedAt.Add(time.Duration(limit)*time.Second)):

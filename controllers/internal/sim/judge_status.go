@@ -23,6 +23,7 @@ func (o *oracle) status(actor string, before, after *v1alpha1.Release) {
 	o.votesCounted(actor, before, now)
 	o.votesExplained(before, now)
 	o.halted(was, now)
+	o.heeded(was, now)
 	o.reviewed(actor, was, now)
 	o.landed(was, now)
 	if sw := now.Switch; sw != nil && (was.Switch == nil || was.Switch.Epoch != sw.Epoch) {

@@ -4,11 +4,15 @@
 package sim
 
 import (
+	"fmt"
+
 	"github.com/countersign/countersign/api/v1alpha1"
 )
 
 // ask is a request as it stands: who made it, and what it names.
 type ask struct{ user, value string }
+
+var requestKeys = []string{v1alpha1.RollbackAnnotation, v1alpha1.AbortAnnotation, v1alpha1.RetryAnnotation}
 
 // request: somebody on call, or a program, asks for something; at times about what
 // is not there, or takes it back.
@@ -17,10 +21,17 @@ func (s *sim) request() {
 	if rel == nil {
 		return
 	}
-	u := pick(s, append(onCall(), argocd))
-	key, value := v1alpha1.RollbackAnnotation, ""
-	if a := rel.Status.Active; a != nil {
-		value = a.Digest
+	u, key, value := pick(s, append(onCall(), argocd)), pick(s, requestKeys), ""
+	if c := rel.Status.Candidate; c != nil {
+		value = c.Digest
+		if c.Digest == "" {
+			value = fmt.Sprint(c.Sequence)
+		}
+		if c.Halted != nil {
+			key = v1alpha1.RetryAnnotation
+		}
+	} else if a := rel.Status.Active; a != nil {
+		key, value = v1alpha1.RollbackAnnotation, a.Digest
 	}
 	switch s.rng.IntN(8) {
 	case 0:
@@ -40,7 +51,7 @@ func (s *sim) request() {
 
 // requested keeps the books of requests.
 func (o *oracle) requested(actor string, before, after *v1alpha1.Release) {
-	for _, key := range []string{v1alpha1.RollbackAnnotation} {
+	for _, key := range requestKeys {
 		switch now, has := after.Annotations[key]; {
 		case !has:
 			delete(o.asked, key)
@@ -50,14 +61,41 @@ func (o *oracle) requested(actor string, before, after *v1alpha1.Release) {
 	}
 }
 
-// byHand: what is said to be asked for is asked for by whom it is said to be, of
-// what is active.
+// byHand: what is said to be asked for is asked for by whom it is said to be: to go
+// back from what is active, or to give up what the Services are being led to.
 func (o *oracle) byHand(rel *v1alpha1.Release, sw *v1alpha1.SwitchStatus) {
 	if sw.AskedBy == "" {
 		return
 	}
 	o.sim.seen.add("rollbacks by hand")
-	if got := o.asked[v1alpha1.RollbackAnnotation]; got.user != sw.AskedBy || got.value != rel.Status.Active.Digest {
-		o.sim.violate("I1", "epoch %d goes back from %s because %s asked, and what is asked for is %+v", sw.Epoch, rel.Status.Active.Digest, sw.AskedBy, got)
+	back, abort := o.asked[v1alpha1.RollbackAnnotation], o.asked[v1alpha1.AbortAnnotation]
+	if back != (ask{sw.AskedBy, rel.Status.Active.Digest}) && !(abort.user == sw.AskedBy && o.names(abort, rel.Status.Candidate)) {
+		o.sim.violate("I1", "epoch %d goes back from %s because %s asked, and what is asked for is %+v and %+v", sw.Epoch, rel.Status.Active.Digest, sw.AskedBy, back, abort)
+	}
+}
+
+// names tells whether a request is about a candidate.
+func (o *oracle) names(a ask, c *v1alpha1.CandidateStatus) bool {
+	return a.user != "" && c != nil && (a.value == c.Digest || a.value == fmt.Sprint(c.Sequence))
+}
+
+// heeded: nobody's content is given up without a reason, and what was given up is
+// not tried again unless somebody asks for it, and never after it had traffic.
+func (o *oracle) heeded(was, now *v1alpha1.ReleaseStatus) {
+	had, c := was.Candidate, now.Candidate
+	if c == nil || had == nil || had.Revision != c.Revision {
+		return
+	}
+	switch {
+	case had.Halted == nil && c.Halted != nil && c.Halted.Reason == v1alpha1.ReasonAborted:
+		o.sim.seen.add("candidates aborted")
+		if !o.names(o.asked[v1alpha1.AbortAnnotation], had) && !o.names(o.asked[v1alpha1.AbortAnnotation], c) {
+			o.sim.violate("I15", "candidate %s is given up because somebody asked, and what is asked for is %+v", had.Digest, o.asked[v1alpha1.AbortAnnotation])
+		}
+	case had.Halted != nil && c.Halted == nil:
+		o.sim.seen.add("candidates retried")
+		if had.Halted.Reason == v1alpha1.ReasonRolledBack || !o.names(o.asked[v1alpha1.RetryAnnotation], had) || c.Sequence <= had.Sequence {
+			o.sim.violate("I11", "candidate %s (%s) is tried again as %d, and what is asked for is %+v", had.Digest, had.Halted.Reason, c.Sequence, o.asked[v1alpha1.RetryAnnotation])
+		}
 	}
 }

@@ -31,12 +31,20 @@ func asks(what, value, by string) func(*unstructured.Unstructured) {
 	return all(annotate("countersign.dev/"+what, value), annotate("countersign.dev/"+what+"-by", by))
 }
 
+// halted is the status of a Release whose candidate was given up.
+func halted(reason string) func(*unstructured.Unstructured) {
+	return all(candidate(digestOne), set("status.candidate.halted", map[string]any{"reason": reason, "message": "x", "at": "2026-01-01T00:00:00Z"}))
+}
+
 // requestsStage has Release shop, which can go back from digestOne; asked, where
-// dana has asked for that; alone, which keeps nothing; and fresh, where nothing
-// was let through.
+// dana has asked for that; alone, which keeps nothing; fresh, where nothing was let
+// through; waits, with a candidate; early, whose candidate has no digest yet; and
+// others whose candidate was given up.
 func requestsStage(t *testing.T) *stage {
 	s := newStage(t)
-	for name, status := range map[string]func(*unstructured.Unstructured){"shop": kept, "asked": kept, "alone": promoted(digestOne), "fresh": nil} {
+	for name, status := range map[string]func(*unstructured.Unstructured){"shop": kept, "asked": kept, "alone": promoted(digestOne), "fresh": nil,
+		"waits": candidate(digestOne), "early": candidate(""), "failed": halted("CheckFailed"), "late": halted("ProgressDeadlineExceeded"), "aborted": halted("Aborted"),
+		"returned": halted("RolledBack")} {
 		s.put(t, "dev", withStamp(object(t, releaseText(name)), email("dev")))
 		if status != nil {
 			s.alter(t, "operator", "releases/"+name+"/status", status)
@@ -61,6 +69,11 @@ func requestsRules() []rule {
 			{what: "where nothing is kept", who: "dana", on: "releases/alone", change: asks("rollback", digestOne, dana)},
 			{what: "where nothing was let through", who: "dana", on: "releases/fresh", change: asks("rollback", digestOne, dana)},
 			{what: "at creation", who: "dev", create: withAnnotations(releaseText("brought"), all(stamp(email("dev")), asks("rollback", digestOne, email("dev"))))},
+			{what: "to give up what is given up", who: "dana", on: "releases/failed", change: asks("abort", digestOne, dana)},
+			{what: "to give up what serves", who: "dana", on: "releases/shop", change: asks("abort", digestOne, dana)},
+			{what: "to try again what goes on", who: "dana", on: "releases/waits", change: asks("retry", digestOne, dana)},
+			{what: "to try again what was gone back from", who: "dana", on: "releases/returned", change: asks("retry", digestOne, dana)},
+			{what: "to try again what serves", who: "dana", on: "releases/shop", change: asks("retry", digestOne, dana)},
 		},
 		admitted: []attempt{{what: "where something is kept", who: "dana", on: "releases/shop", change: asks("rollback", digestOne, dana)}},
 	}, {
@@ -69,12 +82,21 @@ func requestsRules() []rule {
 			{what: "to go back from other content", who: "dana", on: "releases/shop", change: asks("rollback", digestTwo, dana)},
 			{what: "from part of a digest", who: "dana", on: "releases/shop", change: asks("rollback", digestOne[:20], dana)},
 			{what: "again, from other content", who: "dana", on: "releases/asked", change: asks("rollback", digestTwo, dana)},
+			{what: "to give up other content", who: "dana", on: "releases/waits", change: asks("abort", digestTwo, dana)},
+			{what: "to give up by a number what has a digest", who: "dana", on: "releases/waits", change: asks("abort", "1", dana)},
+			{what: "to give up another number", who: "dana", on: "releases/early", change: asks("abort", "2", dana)},
+			{what: "to try other content again", who: "dana", on: "releases/failed", change: asks("retry", digestTwo, dana)},
 			{what: "by the operator", who: "operator", on: "releases/shop", change: annotate("countersign.dev/rollback", digestTwo)},
 		},
 		admitted: []attempt{
 			{what: "somebody asks", who: "dana", on: "releases/shop", change: asks("rollback", digestOne, dana)},
 			{what: "a program asks", who: "robot", on: "releases/shop", change: annotate("countersign.dev/rollback", digestOne)},
 			{what: "a certificate asks, without the webhook", who: "admin", on: "releases/shop", change: annotate("countersign.dev/rollback", digestOne)},
+			{what: "to give up", who: "dana", on: "releases/waits", change: asks("abort", digestOne, dana)},
+			{what: "to give up by number", who: "dana", on: "releases/early", change: asks("abort", "1", dana)},
+			{what: "to try again after a check", who: "dana", on: "releases/failed", change: asks("retry", digestOne, dana)},
+			{what: "to try again after the deadline", who: "dana", on: "releases/late", change: asks("retry", digestOne, dana)},
+			{what: "to try again what was given up", who: "dana", on: "releases/aborted", change: asks("retry", digestOne, dana)},
 			{what: "it is taken back", who: "mallory", on: "releases/asked", change: asks("rollback", "", "")},
 		},
 	}, {
@@ -85,6 +107,8 @@ func requestsRules() []rule {
 			{what: "who asked is taken off the record", who: "mallory", on: "releases/asked", change: annotate("countersign.dev/rollback-by", "")},
 			{what: "who asked stays without what", who: "mallory", on: "releases/asked", change: annotate("countersign.dev/rollback", "")},
 			{what: "somebody is on record who asked nothing", who: "mallory", on: "releases/shop", change: annotate("countersign.dev/rollback-by", dana)},
+			{what: "to give up in the name of another", who: "mallory", on: "releases/waits", change: asks("abort", digestOne, dana)},
+			{what: "to try again in the name of another", who: "mallory", on: "releases/failed", change: asks("retry", digestOne, dana)},
 			{what: "mallory as alice", who: "mallory as alice", on: "releases/shop", change: asks("rollback", digestOne, mallory)},
 		},
 		admitted: []attempt{
