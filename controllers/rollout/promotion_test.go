@@ -72,6 +72,22 @@ func TestPromotion(t *testing.T) {
 			w.wants(v1alpha1.PhaseStable)
 			w.wantsReplicas(blue, 0)
 		},
+		"traffic does not move to fewer Pods than serve": func(t *testing.T) {
+			w := serving(t)
+			w.edit("v2")
+			w.run()
+			w.did = nil
+			w.touch(&w.colours[blue].version, func() { w.colours[blue].replicas = 5 }) // by hand
+			w.approve("bob")
+			w.step()
+			w.wantsActions("Scale blue 3")
+			if sw := w.rel.Status.Switch; sw.Epoch != 1 {
+				t.Errorf("a switch was decided: %+v", sw)
+			}
+			w.run()
+			w.wantsActions("Shift green epoch 2")
+			w.wantsTraffic(green)
+		},
 		"the live colour lost Pods": func(t *testing.T) {
 			w := serving(t)
 			w.edit("v2")
