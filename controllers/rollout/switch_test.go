@@ -17,25 +17,37 @@ import (
 
 func TestCallingOff(t *testing.T) {
 	// Each change comes after the decision was recorded and before any write.
-	for name, change := range map[string]func(*world){
-		"a policy changed":          func(w *world) { w.policies[0].ValidFor *= 2 },
-		"all policies went":         func(w *world) { w.policies = nil },
-		"the ports changed":         func(w *world) { w.services["shop"].ports[0].Port = 81 },
-		"the spec changed":          func(w *world) { w.edit("v3") },
-		"it was paused":             func(w *world) { w.respec(func(s *v1alpha1.ReleaseSpec) { s.Paused = true }) },
-		"somebody vetoed":           func(w *world) { w.reject("carol") },
-		"the approval was taken":    func(w *world) { w.withdraw("bob") },
-		"the approval expired":      func(w *world) { w.now = w.now.Add(25 * time.Hour) },
-		"the candidate lost Pods":   func(w *world) { w.colours[green].missing = 3 },
-		"the candidate was deleted": func(w *world) { w.colours[green] = &colour{} },
-		"the candidate was changed": func(w *world) { w.colours[green].template = template("evil") },
+	for name, tc := range map[string]struct {
+		change func(*world)
+		why    string
+	}{
+		"a policy changed":           {func(w *world) { w.policies[0].ValidFor *= 2 }, "a policy or a Service changed"},
+		"all policies went":          {func(w *world) { w.policies = nil }, "a policy or a Service changed"},
+		"the ports changed":          {func(w *world) { w.services["shop"].ports[0].Port = 81 }, "a policy or a Service changed"},
+		"the spec changed":           {func(w *world) { w.edit("v3") }, "the content of the Release changed"},
+		"it was paused":              {func(w *world) { w.respec(func(s *v1alpha1.ReleaseSpec) { s.Paused = true }) }, "paused"},
+		"the gate is frozen":         {func(w *world) { w.frozen = "a guard is gone" }, "the gate is frozen: a guard is gone"},
+		"somebody vetoed":            {func(w *world) { w.reject("carol") }, "carol"},
+		"the approval was taken":     {func(w *world) { w.withdraw("bob") }, "needs 1 more approval"},
+		"the approval expired":       {func(w *world) { w.now = w.now.Add(25 * time.Hour) }, "needs 1 more approval"},
+		"the candidate lost Pods":    {func(w *world) { w.colours[green].missing = 3 }, "no ready Pod"},
+		"the candidate was deleted":  {func(w *world) { w.colours[green] = &colour{} }, "no longer what was approved"},
+		"the candidate was changed":  {func(w *world) { w.colours[green].template = template("evil") }, "no longer what was approved"},
+		"the candidate is not known": {func(w *world) { w.rel.Status.Candidate = nil }, "no longer what was approved"},
+		"other content is approved": {func(w *world) {
+			w.rel.Status.Candidate.Digest = "sha256:other"
+			w.approve("bob")
+		}, "no longer what was approved"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := decided(t)
-			change(w)
+			tc.change(w)
 			w.step()
 			w.wantsTraffic(blue)
 			w.wantsNotice("SwitchCancelled")
+			if why := w.rel.Status.Switch.Message; !strings.Contains(why, tc.why) {
+				t.Errorf("it says %q, want %q", why, tc.why)
+			}
 			if e := w.services["shop"].epoch; e != 2 {
 				t.Errorf("the epoch of the Service is %d: the switch could still happen late", e)
 			}
