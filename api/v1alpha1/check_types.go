@@ -26,7 +26,7 @@ type Checks struct {
 // Check is one test. It is run every periodSeconds against every Pod of the
 // colour; a run succeeds when every Pod answers as expected.
 // +kubebuilder:validation:XValidation:rule="!has(self.timeoutSeconds) || !has(self.periodSeconds) || self.timeoutSeconds <= self.periodSeconds",message="timeoutSeconds must not be longer than periodSeconds"
-// +kubebuilder:validation:XValidation:rule="[has(self.http), has(self.tcp), has(self.grpc)].exists_one(x, x)",message="a check asks in one way: write exactly one of http, tcp and grpc"
+// +kubebuilder:validation:XValidation:rule="[has(self.http), has(self.tcp), has(self.grpc), has(self.prometheus)].exists_one(x, x)",message="a check asks in one way: write exactly one of http, tcp, grpc and prometheus"
 type Check struct {
 	// name tells the check from the others.
 	// +required
@@ -43,6 +43,10 @@ type Check struct {
 	// grpc asks each Pod by the gRPC health protocol (grpc.health.v1).
 	// +optional
 	GRPC *GRPCCheck `json:"grpc,omitempty"`
+	// prometheus asks a Prometheus in the cluster about the colour, once in
+	// each run. Whatever is not one number is inconclusive.
+	// +optional
+	Prometheus *PrometheusCheck `json:"prometheus,omitempty"`
 	// initialDelaySeconds is the time from when the check could first run to
 	// its first run. Defaults to 0.
 	// +optional
@@ -178,6 +182,72 @@ type GRPCCheck struct {
 	// +optional
 	TLS *CheckTLS `json:"tls,omitempty"`
 }
+
+// What stands for something else in the query of a PrometheusCheck.
+const (
+	// QueryNamespace is the namespace of the Release.
+	QueryNamespace = "${namespace}"
+	// QueryPods is a regular expression for the names of the Pods under test,
+	// and of those that take their place.
+	QueryPods = "${pods}"
+)
+
+// PrometheusCheck is an instant query whose result is compared with a number.
+// +kubebuilder:validation:XValidation:rule="self.address.matches('^https?://[a-z0-9]([-a-z0-9]*[a-z0-9])?[.][a-z0-9]([-a-z0-9]*[a-z0-9])?[.]svc([.][-.a-z0-9]*[a-z0-9])?(:[1-9][0-9]{0,4})?(/[-._~a-zA-Z0-9/]*)?$')",message="address is that of a Service in the cluster: write http://<service>.<namespace>.svc:<port>"
+// +kubebuilder:validation:XValidation:rule="self.address.startsWith('https:') == has(self.tls)",message="tls goes with an address that begins with https: add tls, or write http"
+type PrometheusCheck struct {
+	// address of the Service of a Prometheus, or of what has its API, with the
+	// path before /api/v1/query if there is one, for example
+	// http://prometheus.monitoring.svc:9090. The Service needs a cluster IP,
+	// which is asked.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Address string `json:"address"`
+	// query in PromQL, with one number as its result. ${namespace} stands for
+	// the namespace of the Release, and ${pods} for a regular expression that
+	// the names of the Pods under test match.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	Query string `json:"query"`
+	// success is what the result has to be.
+	// +required
+	Success MetricSuccess `json:"success"`
+	// tls asks by HTTPS. Needed if address begins with https.
+	// +optional
+	TLS *CheckTLS `json:"tls,omitempty"`
+}
+
+// MetricSuccess compares a result with a number.
+type MetricSuccess struct {
+	// operator between the result and value.
+	// +required
+	Operator MetricOperator `json:"operator"`
+	// value is a decimal number, such as "0.01" or "-3".
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^-?[0-9]{1,15}([.][0-9]{1,9})?$`
+	Value string `json:"value"`
+}
+
+// MetricOperator stands between a result and a number.
+// +kubebuilder:validation:Enum=LessThan;AtMost;Equal;AtLeast;MoreThan
+type MetricOperator string
+
+// How results compare.
+const (
+	// LessThan: the result is less than the number.
+	LessThan MetricOperator = "LessThan"
+	// AtMost: the result is the number or less.
+	AtMost MetricOperator = "AtMost"
+	// Equal: the result is the number.
+	Equal MetricOperator = "Equal"
+	// AtLeast: the result is the number or more.
+	AtLeast MetricOperator = "AtLeast"
+	// MoreThan: the result is more than the number.
+	MoreThan MetricOperator = "MoreThan"
+)
 
 // CheckTLS says how a check speaks TLS, version 1.2 or later.
 // +kubebuilder:validation:XValidation:rule="has(self.ca) != (has(self.insecureSkipVerify) && self.insecureSkipVerify)",message="say how the certificate is verified: write either ca, or insecureSkipVerify: true to accept any certificate"

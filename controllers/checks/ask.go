@@ -19,10 +19,13 @@ import (
 type question func(context.Context, Target) error
 
 // asker puts the questions of checks.
-type asker struct{ authorities *authorities }
+type asker struct {
+	authorities authorities
+	services    services
+}
 
 func newAsker(reader client.Reader) *asker {
-	return &asker{authorities: newAuthorities(reader)}
+	return &asker{authorities: authorities{reader: reader}, services: services{reader: reader}}
 }
 
 // question of a run for its Pods.
@@ -42,8 +45,19 @@ func (a *asker) question(ctx context.Context, release types.NamespacedName, run 
 			return nil, err
 		}
 		return grpcQuestion(*c.GRPC, config), nil
+	case c.Prometheus != nil:
+		return a.prometheusQuestion(ctx, release, *c.Prometheus, run)
 	}
-	return nil, unclearf("the check does not say how to ask: write http, tcp or grpc")
+	return nil, unclearf("the check does not say how to ask: write http, tcp, grpc or prometheus")
+}
+
+// asked are the Pods that a run asks. A Prometheus is asked once about all of
+// them.
+func asked(run Run) []Target {
+	if run.Check.Prometheus != nil {
+		return run.Targets[:min(1, len(run.Targets))]
+	}
+	return run.Targets
 }
 
 // limited is a question to a port that is known, with a limit of time.
@@ -56,7 +70,7 @@ func limited(ask question, run Run) question {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		err := ask(ctx, t)
-		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		if err != nil && !isUnclear(err) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return fmt.Errorf("Pod %s did not answer within %d s", t.Pod, int(timeout/time.Second))
 		}
 		return err

@@ -9,8 +9,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"maps"
-	"sync"
-	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
@@ -19,33 +17,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// readWithin is how long reading certificates may take, and knownFor how long
-// they are kept, so that checks that run often do not read as often.
-const (
-	readWithin = 5 * time.Second
-	knownFor   = time.Minute
-)
-
 // authorities reads the certificates that those of servers are verified with.
 type authorities struct {
 	reader client.Reader
-
-	mu    sync.Mutex
-	known map[authority]roots
+	recent recent[authority, *x509.CertPool]
 }
 
 type authority struct {
 	namespace string
 	ca        v1alpha1.CheckCA
-}
-
-type roots struct {
-	pool *x509.CertPool
-	at   time.Time
-}
-
-func newAuthorities(reader client.Reader) *authorities {
-	return &authorities{reader: reader, known: map[authority]roots{}}
 }
 
 // config of a check's connections; nil when it does not speak TLS. An error is
@@ -57,7 +37,8 @@ func (a *authorities) config(ctx context.Context, namespace string, c *v1alpha1.
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.ServerName}
 	switch {
 	case c.CA != nil && c.ServerName != "":
-		pool, err := a.roots(ctx, authority{namespace, *c.CA})
+		of := authority{namespace, *c.CA}
+		pool, err := a.recent.get(ctx, of, func(ctx context.Context) (*x509.CertPool, error) { return a.roots(ctx, of) })
 		if err != nil {
 			return nil, err
 		}
@@ -71,16 +52,6 @@ func (a *authorities) config(ctx context.Context, namespace string, c *v1alpha1.
 }
 
 func (a *authorities) roots(ctx context.Context, of authority) (*x509.CertPool, error) {
-	now := time.Now()
-	a.mu.Lock()
-	maps.DeleteFunc(a.known, func(_ authority, r roots) bool { return now.Sub(r.at) >= knownFor })
-	r, is := a.known[of]
-	a.mu.Unlock()
-	if is {
-		return r.pool, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, readWithin)
-	defer cancel()
 	pem, err := a.read(ctx, of)
 	if err != nil {
 		return nil, err
@@ -89,9 +60,6 @@ func (a *authorities) roots(ctx context.Context, of authority) (*x509.CertPool, 
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, unclearf("key %s of %s %s, which tls.ca names, holds no certificates in PEM", of.ca.KeyName(), of.ca.Kind, of.ca.Name)
 	}
-	a.mu.Lock()
-	a.known[of] = roots{pool, now}
-	a.mu.Unlock()
 	return pool, nil
 }
 

@@ -90,7 +90,7 @@ func (st *runState) verdict(err error) (v1alpha1.CheckState, string) {
 		return v1alpha1.CheckFailed, fmt.Sprintf("%d times in a row: %v", st.failures, err)
 	case st.result.State == v1alpha1.CheckPassed && (before || err == nil):
 	case err == nil && st.passes >= needed:
-		return v1alpha1.CheckPassed, "every Pod answered as expected"
+		return v1alpha1.CheckPassed, passedText(c)
 	case err == nil:
 		return v1alpha1.CheckRunning, fmt.Sprintf("it passes, and has to %d times in a row", needed)
 	case isUnclear(err):
@@ -101,4 +101,11 @@ func (st *runState) verdict(err error) (v1alpha1.CheckState, string) {
 		return v1alpha1.CheckRunning, "it does not pass: " + err.Error()
 	}
 	return st.result.State, st.result.Message
+}
+
+func passedText(c v1alpha1.Check) string {
+	if c.Prometheus != nil {
+		return "the result of the query is as it should be"
+	}
+	return "every Pod answered as expected"
 }

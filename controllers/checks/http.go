@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -26,13 +27,15 @@ const (
 // userAgent is how a check names itself.
 const userAgent = "countersign-check"
 
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // newClient opens a connection for every question, as the kubelet's probes do: an
 // old connection may outlive what it should test. It follows no redirect, uses
 // no proxy and unpacks nothing.
-func newClient(config *tls.Config) *http.Client {
+func newClient(config *tls.Config, dial dialer) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			DisableKeepAlives: true, DisableCompression: true, Proxy: nil,
+			DialContext: dial, DisableKeepAlives: true, DisableCompression: true, Proxy: nil,
 			TLSClientConfig: config, MaxResponseHeaderBytes: headLimit,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -48,7 +51,7 @@ type exchange struct {
 }
 
 func httpQuestion(c v1alpha1.HTTPCheck, config *tls.Config) (question, error) {
-	x := exchange{HTTPCheck: c, client: newClient(config), scheme: "http"}
+	x := exchange{HTTPCheck: c, client: newClient(config, (&net.Dialer{}).DialContext), scheme: "http"}
 	if config != nil {
 		x.scheme = "https"
 	}

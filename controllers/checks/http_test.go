@@ -40,7 +40,11 @@ func replies(code int) http.HandlerFunc {
 func put(t *testing.T, c v1alpha1.Check, to Target, objects ...client.Object) error {
 	t.Helper()
 	c.TimeoutSeconds = 1
-	run := Run{Check: c, Targets: []Target{to}}
+	return putRun(t, Run{Check: c, Targets: []Target{to}}, to, objects...)
+}
+
+func putRun(t *testing.T, run Run, to Target, objects ...client.Object) error {
+	t.Helper()
 	ask, err := newAsker(fake.NewClientBuilder().WithObjects(objects...).Build()).question(t.Context(), shop, run)
 	if err != nil {
 		return err

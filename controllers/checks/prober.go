@@ -193,7 +193,7 @@ func (p *Prober) round(ctx context.Context, release types.NamespacedName, st *ru
 	p.mu.Lock()
 	err := errNobody
 	if len(run.Targets) > 0 {
-		err = outcome(run.Targets, errs, st.run.Targets)
+		err = outcome(asked(run), errs, st.run.Targets)
 	}
 	changed := st.count(err, time.Now())
 	p.mu.Unlock()
@@ -205,9 +205,10 @@ func (p *Prober) round(ctx context.Context, release types.NamespacedName, st *ru
 // askedAtOnce is how many Pods one check asks at the same time.
 const askedAtOnce = 64
 
-// askAll puts the question to every target, and returns an answer for each.
+// askAll puts the question to all that are asked, and returns an answer of each.
 func (p *Prober) askAll(ctx context.Context, release types.NamespacedName, run Run) []error {
-	errs := make([]error, len(run.Targets))
+	targets := asked(run)
+	errs := make([]error, len(targets))
 	if len(errs) == 0 {
 		return nil
 	}
@@ -224,7 +225,7 @@ func (p *Prober) askAll(ctx context.Context, release types.NamespacedName, run R
 	for range min(askedAtOnce, len(errs)) {
 		wg.Go(func() {
 			for i := range next {
-				errs[i] = ask(ctx, run.Targets[i])
+				errs[i] = ask(ctx, targets[i])
 			}
 		})
 	}

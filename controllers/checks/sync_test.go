@@ -83,6 +83,16 @@ func TestSync(t *testing.T) {
 				b.Errorf("%d were asked, %d at once", b.rounds(), most)
 			}
 		},
+		"a Prometheus is asked once about all Pods": func(b *bench) {
+			b.prober.Sync(shop, with(run(since, "d1", "a", "b", "c"), func(c *v1alpha1.Check) {
+				c.HTTP, c.Prometheus = nil, &v1alpha1.PrometheusCheck{}
+			}))
+			b.after(0)
+			b.wants(passed)
+			if b.rounds() != 1 {
+				b.Errorf("it was asked %d times", b.rounds())
+			}
+		},
 		"declared again it goes on": func(b *bench) {
 			b.prober.Sync(shop, []Run{run(since, "d1", "a")})
 			b.after(0)

@@ -91,7 +91,7 @@ func TestCertificatesAreKeptForAMinute(t *testing.T) {
 		reads := 0
 		var fault error
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "ca"}, Data: map[string][]byte{"ca.crt": otherCA}}
-		a := newAuthorities(fake.NewClientBuilder().WithObjects(secret).WithInterceptorFuncs(interceptor.Funcs{
+		a := &authorities{reader: fake.NewClientBuilder().WithObjects(secret).WithInterceptorFuncs(interceptor.Funcs{
 			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
 				reads++
 				if fault != nil {
@@ -99,7 +99,7 @@ func TestCertificatesAreKeptForAMinute(t *testing.T) {
 				}
 				return c.Get(ctx, key, o, opts...)
 			},
-		}).Build())
+		}).Build()}
 		read := func() error {
 			_, err := a.config(t.Context(), "prod", &v1alpha1.CheckTLS{CA: ca(v1alpha1.Secret, ""), ServerName: "example.com"})
 			return err
@@ -113,8 +113,8 @@ func TestCertificatesAreKeptForAMinute(t *testing.T) {
 		time.Sleep(knownFor)
 		fault = errors.New("hidden")
 		answers(t, read(), "Secret ca, which tls.ca names, cannot be read")
-		if len(a.known) != 0 {
-			t.Errorf("%d are kept", len(a.known))
+		if len(a.recent.known) != 0 {
+			t.Errorf("%d are kept", len(a.recent.known))
 		}
 	})
 }

@@ -48,7 +48,27 @@ func checkProblems(field string, c v1alpha1.Check, pod corev1.PodSpec) []string 
 			problems = append(problems, fmt.Sprintf("%s.http.bodyMatches is no regular expression (%v); write one of RE2, or bodyContains", field, err))
 		}
 	}
+	if c.Prometheus != nil {
+		problems = append(problems, queryProblems(field, c.Prometheus.Query)...)
+	}
 	return problems
+}
+
+// queryProblems finds what stands for nothing. PromQL itself has no braces after
+// a dollar sign.
+func queryProblems(field, query string) (problems []string) {
+	for rest := query; ; {
+		_, after, is := strings.Cut(rest, "${")
+		if !is {
+			return problems
+		}
+		name, _, _ := strings.Cut(after, "}")
+		if mark := "${" + name + "}"; mark != v1alpha1.QueryNamespace && mark != v1alpha1.QueryPods {
+			problems = append(problems, fmt.Sprintf("%s.prometheus.query has %q, which stands for nothing; write %s or %s",
+				field, mark, v1alpha1.QueryNamespace, v1alpha1.QueryPods))
+		}
+		rest = after
+	}
 }
 
 func portProblems(field string, c v1alpha1.Check, pod corev1.PodSpec) []string {

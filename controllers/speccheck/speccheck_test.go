@@ -84,6 +84,15 @@ func TestProblems(t *testing.T) {
 		"GRPCPort": {func(s *v1alpha1.ReleaseSpec) {
 			s.Checks.AfterSwitch[0] = v1alpha1.Check{Name: "live", GRPC: &v1alpha1.GRPCCheck{Port: intstr.FromInt32(0)}}
 		}, []string{"spec.checks.afterSwitch[name=live].grpc.port is 0", "from 1 to 65535"}},
+		"Query": {change: func(s *v1alpha1.ReleaseSpec) {
+			s.Checks.AfterSwitch[0] = v1alpha1.Check{Name: "errors", Prometheus: &v1alpha1.PrometheusCheck{Query: `up{namespace="${namespace}",pod=~"${pods}$"}`}}
+		}},
+		"QueryOfNothing": {func(s *v1alpha1.ReleaseSpec) {
+			s.Checks.AfterSwitch[0] = v1alpha1.Check{Name: "errors", Prometheus: &v1alpha1.PrometheusCheck{Query: `up{namespace="${namespace}",pod=~"${pod}"}`}}
+		}, []string{"spec.checks.afterSwitch[name=errors].prometheus.query has \"${pod}\"", "${namespace} or ${pods}"}},
+		"QueryWithoutAnEnd": {func(s *v1alpha1.ReleaseSpec) {
+			s.Checks.AfterSwitch[0] = v1alpha1.Check{Name: "errors", Prometheus: &v1alpha1.PrometheusCheck{Query: "up ${pods"}}
+		}, nil},
 		"UDPPort": {func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.Containers[0].Ports[0].Protocol = corev1.ProtocolUDP },
 			[]string{"beforeSwitch[name=smoke].http.port", "no container of spec.template has a TCP port of that name"}},
 		"BodyMatches": {func(s *v1alpha1.ReleaseSpec) { s.Checks.BeforeSwitch[0].HTTP.BodyMatches = "(" },

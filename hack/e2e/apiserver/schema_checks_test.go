@@ -13,7 +13,10 @@ type fieldsOf = map[string]any
 
 // asking is a check that asks in one way.
 func asking(how string, more fieldsOf) fieldsOf {
-	c := fieldsOf{"port": int64(80)}
+	c := fieldsOf{}
+	if how != "prometheus" {
+		c["port"] = int64(80)
+	}
 	for k, v := range more {
 		c[k] = v
 	}
@@ -28,11 +31,22 @@ func authority(more fieldsOf) fieldsOf {
 	return c
 }
 
+// metric is what a PrometheusCheck says. It has no port.
+func metric(more fieldsOf) fieldsOf {
+	m := fieldsOf{"address": "http://prometheus.monitoring.svc:9090", "query": "up", "success": fieldsOf{"operator": "AtLeast", "value": "1"}}
+	for k, v := range more {
+		m[k] = v
+	}
+	return m
+}
+
 const (
-	oneWay    = "a check asks in one way: write exactly one of http, tcp and grpc"
-	verified  = "say how the certificate is verified: write either ca, or insecureSkipVerify: true to accept any certificate"
-	named     = "ca goes with serverName: write the name that the certificate is for, because the address that is asked is seldom in it"
-	ownHeader = "this header is about the connection and is set by the check itself: leave it out"
+	clusterOnly = "address is that of a Service in the cluster: write http://<service>.<namespace>.svc:<port>"
+	withHTTPS   = "tls goes with an address that begins with https: add tls, or write http"
+	oneWay      = "a check asks in one way: write exactly one of http, tcp, grpc and prometheus"
+	verified    = "say how the certificate is verified: write either ca, or insecureSkipVerify: true to accept any certificate"
+	named       = "ca goes with serverName: write the name that the certificate is for, because the address that is asked is seldom in it"
+	ownHeader   = "this header is about the connection and is set by the check itself: leave it out"
 )
 
 // badCheck is a check that a rule refuses, wherever checks are.
@@ -69,7 +83,18 @@ func ruledOut() []badCheck {
 		{"a range that begins with the larger", asking("http", fieldsOf{"statuses": []any{"299-200"}}), "a range of statuses begins with the smaller one, for example 200-299"},
 		{"a header of the connection", asking("http", fieldsOf{"headers": []any{fieldsOf{"name": "Transfer-Encoding", "value": "chunked"}}}), ownHeader},
 	}
-	return append(append(bad, tlsRules("http", nil)...), tlsRules("grpc", nil)...)
+	bad = append(append(bad, tlsRules("http", nil)...), tlsRules("grpc", nil)...)
+	bad = append(bad, tlsRules("prometheus", metric(fieldsOf{"address": "https://prometheus.monitoring.svc"}))...)
+	for _, address := range []string{
+		"prometheus.monitoring.svc:9090", "http://prometheus:9090", "http://169.254.169.254/latest", "http://prometheus.monitoring:9090",
+		"http://user:password@prometheus.monitoring.svc", "ftp://prometheus.monitoring.svc", "http://prometheus.monitoring.svc:0", "http://a.b.svc/x?y=z", "http://metadata.google.internal",
+	} {
+		bad = append(bad, badCheck{"the address " + address, asking("prometheus", metric(fieldsOf{"address": address})), clusterOnly})
+	}
+	return append(bad,
+		badCheck{"TLS with http", asking("prometheus", metric(fieldsOf{"tls": fieldsOf{"insecureSkipVerify": true}})), withHTTPS},
+		badCheck{"https without TLS", asking("prometheus", metric(fieldsOf{"address": "https://prometheus.monitoring.svc"})), withHTTPS},
+	)
 }
 
 // checkCases are refused wherever checks are in the spec.
@@ -99,6 +124,15 @@ func checkCases() (cases []schemaCase) {
 	http("a CA of another kind", "tls", fieldsOf{"ca": authority(fieldsOf{"kind": "Pod"}), "serverName": "a"}, "http.tls.ca.kind: Unsupported value")
 	http("a CA's key that is a path", "tls", fieldsOf{"ca": authority(fieldsOf{"key": "../x"}), "serverName": "a"}, "http.tls.ca.key")
 	one("a gRPC service with a space", asking("grpc", fieldsOf{"service": "a b"}), "grpc.service")
+	success := func(what, operator, value, says string) {
+		one(what, asking("prometheus", metric(fieldsOf{"success": fieldsOf{"operator": operator, "value": value}})), says)
+	}
+	success("an operator that there is not", "<", "1", "success.operator: Unsupported value")
+	success("a value with a unit", "LessThan", "1s", "success.value")
+	success("a value that is no number", "LessThan", "NaN", "success.value")
+	one("no query", asking("prometheus", metric(fieldsOf{"query": ""})), "prometheus.query")
+	one("too long a query", asking("prometheus", metric(fieldsOf{"query": strings.Repeat("x", 2049)})), "prometheus.query")
+	one("a query without success", fieldsOf{"name": "smoke", "prometheus": fieldsOf{"address": "http://a.b.svc", "query": "up"}}, "success: Required value")
 	one("grpc without a port", fieldsOf{"name": "smoke", "grpc": fieldsOf{"service": "a"}}, "grpc.port: Required value")
 	one("tcp without a port", fieldsOf{"name": "smoke", "tcp": fieldsOf{}}, "tcp.port: Required value")
 	one("too late a first run", fieldsOf{"name": "smoke", "tcp": fieldsOf{"port": int64(80)}, "initialDelaySeconds": int64(3601)}, "initialDelaySeconds")
@@ -124,8 +158,13 @@ func goodChecks() map[string]func(*unstructured.Unstructured) {
 			"statuses": []any{"200", "201-299"}, "bodyContains": "UP", "bodyMatches": "^.*UP.*$", "path": "/a?b=c",
 			"tls": fieldsOf{"serverName": "shop.internal", "ca": authority(fieldsOf{"key": "tls.crt"})},
 		}),
-		"grpc":            asking("grpc", nil),
-		"all of grpc":     asking("grpc", fieldsOf{"service": "shop.v1.Shop", "tls": fieldsOf{"serverName": "shop.internal", "ca": authority(nil)}}),
+		"grpc":        asking("grpc", nil),
+		"all of grpc": asking("grpc", fieldsOf{"service": "shop.v1.Shop", "tls": fieldsOf{"serverName": "shop.internal", "ca": authority(nil)}}),
+		"prometheus":  asking("prometheus", metric(nil)),
+		"all of prometheus": asking("prometheus", metric(fieldsOf{
+			"address": "https://thanos-query.monitoring.svc.cluster.local:10902/prefix", "query": `sum(rate(errors{pod=~"${pods}"}[1m]))`,
+			"success": fieldsOf{"operator": "LessThan", "value": "-0.01"}, "tls": fieldsOf{"insecureSkipVerify": true},
+		})),
 		"HEAD":            asking("http", fieldsOf{"method": "HEAD"}),
 		"any certificate": asking("http", fieldsOf{"tls": fieldsOf{"insecureSkipVerify": true}}),
 		"all of the times": {"name": "smoke", "tcp": fieldsOf{"port": int64(80)}, "initialDelaySeconds": int64(1), "periodSeconds": int64(3600),

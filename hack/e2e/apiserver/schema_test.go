@@ -231,6 +231,9 @@ func TestReleaseSchema(t *testing.T) {
 	stamp(email("admin"))(o)
 	o.SetNamespace(w.namespace(t))
 	admitted := goodChecks()
+	for _, sample := range manifests(t, "samples/checks") {
+		admitted["the checks of the sample "+sample.GetName()] = set("spec.checks", sample.Object["spec"].(map[string]any)["checks"])
+	}
 	maps.Copy(admitted, map[string]func(*unstructured.Unstructured){
 		"as it is":                    func(*unstructured.Unstructured) {},
 		"the longest name":            set("metadata.name", strings.Repeat("n", 40)),
