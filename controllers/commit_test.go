@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -88,5 +89,22 @@ func TestCommitAsksAgain(t *testing.T) {
 				t.Errorf("the vote is %+v, on %+v", decision.Status.Votes, c)
 			}
 		})
+	}
+}
+
+// TestNoGate: without a gate that could be tried, no promotion is carried out,
+// whatever was decided.
+func TestNoGate(t *testing.T) {
+	shift := rollout.ShiftTraffic{Epoch: 1, To: v1alpha1.Blue, Policies: []approval.Policy{}}
+	begun, back := shift, shift
+	begun.Begun, back.Policies = true, nil
+	for name, tc := range map[string]struct {
+		action rollout.Action
+		frozen bool
+	}{"promotion": {shift, true}, "promotion that has begun": {begun, false}, "rollback": {back, false}} {
+		frozen := (&Reconciler{}).tryGate(t.Context(), rollout.Decision{Actions: []rollout.Action{tc.action}})
+		if err := frozen(); errors.Is(err, errFrozen) != tc.frozen {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }
