@@ -112,6 +112,9 @@ const (
 	ReasonAborted = "Aborted"
 	// ReasonRolledBack: the content failed after the switch.
 	ReasonRolledBack = "RolledBack"
+	// ReasonIrreversible: the active content failed and is marked irreversible, so
+	// that people have to decide.
+	ReasonIrreversible = "Irreversible"
 	// ReasonRollbackImpossible: the active content failed and there is nothing
 	// to go back to.
 	ReasonRollbackImpossible = "RollbackImpossible"

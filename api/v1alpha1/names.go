@@ -72,6 +72,9 @@ const (
 	// is one, its sequence number.
 	AbortAnnotation = "countersign.dev/abort"
 	RetryAnnotation = "countersign.dev/retry"
+	// IrreversiblePrefix, before the digest in the value of RollbackAnnotation, says
+	// that whoever asks knows that the content is marked irreversible.
+	IrreversiblePrefix = "irreversible:"
 	// RequesterSuffix ends the key beside such a request under which admission
 	// puts who asks.
 	RequesterSuffix = "-by"

@@ -167,12 +167,24 @@ type Content struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	AfterSwitch []Check `json:"afterSwitch,omitempty"`
+	// irreversible as approved.
+	// +optional
+	Irreversible bool `json:"irreversible,omitempty"`
 	// observeSeconds as approved.
 	ObserveSeconds int32 `json:"observeSeconds"`
 	// keepIdleSeconds as approved.
 	KeepIdleSeconds int32 `json:"keepIdleSeconds"`
 	// readinessGraceSeconds as approved.
 	ReadinessGraceSeconds int32 `json:"readinessGraceSeconds"`
+}
+
+// RollbackRequest is what a request to go back from the content has to say: its
+// digest, and that it is irreversible, if it is.
+func (c *Content) RollbackRequest() string {
+	if c.Irreversible {
+		return IrreversiblePrefix + c.Digest
+	}
+	return c.Digest
 }
 
 // OfSpec tells whether a content was made from the spec with this revision,
@@ -202,6 +214,10 @@ type ActiveStatus struct {
 	// unreadySince is since when some Pods are missing while it is observed.
 	// +optional
 	UnreadySince *metav1.Time `json:"unreadySince,omitempty"`
+	// failingSince is since when content that is irreversible fails, so that people
+	// have to decide.
+	// +optional
+	FailingSince *metav1.Time `json:"failingSince,omitempty"`
 	// failed says how it failed when there was nothing to go back to.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024

@@ -23,6 +23,7 @@ import (
 // +kubebuilder:printcolumn:name="Waiting-For",type=string,JSONPath=`.status.waitingFor`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Digest",type=string,priority=1,JSONPath=`.status.candidate.digest`
+// +kubebuilder:printcolumn:name="Irreversible",type=boolean,priority=1,JSONPath=`.spec.irreversible`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="the name of a Release has at most 40 characters, because its Deployments and Services are named after it; choose a shorter name"
 type Release struct {
 	metav1.TypeMeta `json:",inline"`
@@ -130,6 +131,13 @@ type ReleaseSpec struct {
 	// its rules are judged as one more policy that has to agree.
 	// +optional
 	Approval *AddedApproval `json:"approval,omitempty"`
+
+	// irreversible says that this content cannot be gone back from without harm,
+	// as after a migration of a database. Everybody is told before they vote. Once
+	// all Services lead to it, nothing goes back by itself: when it fails, people
+	// decide. It is part of what is approved. Defaults to false.
+	// +optional
+	Irreversible bool `json:"irreversible,omitempty"`
 
 	// paused holds the release where it is: nothing is materialised and no
 	// candidate is switched to. A rollback still happens. Defaults to false.

@@ -78,7 +78,7 @@ func rollbackFrom(rel *v1alpha1.Release) (digest, whyNot string) {
 	case f == nil:
 		return "", "Release " + rel.Name + " serves " + a.Digest + " and keeps nothing to go back to: the content before was gone back to already, its time (spec.keepIdleSeconds) is over, or other content took its place; apply the content that is to run and have it approved; what was let through before: " + describe(rel)
 	}
-	return a.Digest, ""
+	return a.RollbackRequest(), ""
 }
 
 // abortable is the candidate, if it was not given up yet.

@@ -28,7 +28,7 @@ func (p *plan) pickCandidate() {
 	c := p.st.Candidate
 	if c == nil || c.Revision != p.snap.Revision {
 		next := p.successor(c)
-		p.note(false, NoticeCandidateDetected, fmt.Sprintf("content %d is prepared in %s", next.Sequence, next.Colour))
+		p.note(false, NoticeCandidateDetected, fmt.Sprintf("content %d is prepared in %s%s", next.Sequence, next.Colour, p.pointOfNoReturn("; ", "")))
 		return
 	}
 	c.Colour = p.idleColour()
@@ -263,6 +263,8 @@ func (p *plan) keepActive() {
 		if p.copyConfig(a.Config) {
 			p.do(Materialise{Colour: a.Colour, Revision: a.Revision, Replicas: p.replicas(), Config: a.Config})
 		}
+	case !w.Exists && a.Irreversible && p.moving() == nil:
+		p.askPeople("the Deployment that serves was deleted")
 	case !w.Exists && p.st.Former != nil && p.moving() == nil:
 		if p.kept() && p.snap.Workload(p.st.Former.Colour).Ready > 0 {
 			p.startRollback(p.st.Former.Content, "the Deployment that serves was deleted")

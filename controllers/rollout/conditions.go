@@ -234,7 +234,7 @@ func (p *plan) approved() claimAbout {
 	case p.verdict.Outcome == approval.Approved:
 		return yes(v1alpha1.ReasonQuorumMet, "every seat is filled")
 	case p.votesHelp():
-		return no(p.verdict.Reason, p.glassMessage()+fmt.Sprintf("%s%s; approve with: kubectl annotate release %s -n %s %s<you>=%s --overwrite",
+		return no(p.verdict.Reason, p.pointOfNoReturn("", "; ")+p.glassMessage()+fmt.Sprintf("%s%s; approve with: kubectl annotate release %s -n %s %s<you>=%s --overwrite",
 			p.verdict.Message, p.configNote(), p.snap.Release.Name, p.snap.Release.Namespace, v1alpha1.VotePrefix, c.Digest))
 	}
 	return no(p.verdict.Reason, p.blockedMessage())

@@ -89,7 +89,7 @@ func (p *plan) waitingFor() string {
 	case v1alpha1.PhaseTesting:
 		return "the checks before the switch"
 	case v1alpha1.PhaseAwaitingApproval:
-		return p.missing()
+		return p.missing() + p.marked()
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ package rollout
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 )
@@ -14,7 +15,7 @@ import (
 // admission put it on record; empty if nobody does.
 func (p *plan) requester(key, value string) string {
 	annotations := p.snap.Release.Annotations
-	if value == "" || annotations[key] != value {
+	if strings.TrimPrefix(value, v1alpha1.IrreversiblePrefix) == "" || annotations[key] != value {
 		return ""
 	}
 	return clip(cmp.Or(annotations[key+v1alpha1.RequesterSuffix], "somebody who is not on record"), 253)
@@ -69,7 +70,7 @@ func (p *plan) turnBack() bool {
 	if a == nil || f == nil {
 		return false
 	}
-	by := p.requester(v1alpha1.RollbackAnnotation, a.Digest)
+	by := p.requester(v1alpha1.RollbackAnnotation, a.RollbackRequest())
 	switch w := p.snap.Workload(f.Colour); {
 	case by == "":
 		return false

@@ -24,7 +24,13 @@ func (p *plan) watch() {
 	a := p.st.Active
 	p.run(v1alpha1.StageAfterSwitch, a.Digest, a.AfterSwitch, p.snap.Workload(a.Colour), 1)
 	p.recordResults(v1alpha1.StageAfterSwitch, a.Digest, a.AfterSwitch)
-	switch failure, final := p.failure(); {
+	failure, final := p.failure()
+	if failure == "" {
+		a.FailingSince = nil
+	}
+	switch {
+	case failure != "" && a.Irreversible:
+		p.leaveToPeople(failure)
 	case failure != "":
 		p.goBack(failure, final)
 	case p.inFlight() == nil && len(p.strays()) == 0:

@@ -117,7 +117,7 @@ func (s *sim) develop() {
 	_ = s.edit(u, func(rel *v1alpha1.Release) {
 		switch {
 		case n < 11:
-			rel.Spec.Template = s.template(image)
+			rel.Spec.Template, rel.Spec.Irreversible = s.template(image), small%6 == 0
 		case n == 11:
 			rel.Spec.Checks = checks
 		case n == 12:

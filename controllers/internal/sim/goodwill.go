@@ -4,6 +4,7 @@
 package sim
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"time"
@@ -111,7 +112,7 @@ func (s *sim) whyNot() string {
 func (s *sim) apply(image string, observe int32) {
 	change := func(rel *v1alpha1.Release) {
 		rel.Spec.Template, rel.Spec.Paused, rel.Spec.Approval, rel.Spec.MinReadySeconds = s.template(image), false, nil, 0
-		rel.Spec.Checks, rel.Spec.ProgressDeadlineSeconds = s.checks(), 300
+		rel.Spec.Checks, rel.Spec.ProgressDeadlineSeconds, rel.Spec.Irreversible = s.checks(), 300, false
 		rel.Spec.Services = []v1alpha1.ServiceRef{{Name: "shop"}}
 		if observe > 0 {
 			rel.Spec.ObserveSeconds = observe
@@ -136,6 +137,10 @@ func (s *sim) heed() {
 		return
 	}
 	stalled := conditionOf(&rel.Status, v1alpha1.ConditionStalled)
+	if stalled != nil && stalled.Reason == v1alpha1.ReasonIrreversible {
+		s.goOn(rel)
+		return
+	}
 	if stalled == nil || stalled.Reason != v1alpha1.ReasonWorkloadForeign && stalled.Reason != v1alpha1.ReasonSelectorConflict {
 		return
 	}
@@ -148,6 +153,18 @@ func (s *sim) heed() {
 			s.must(s.server.remove(intruder, keyOf(d), nil))
 		}
 	}
+}
+
+// goOn decides about irreversible content that fails: what was sent before is sent
+// once more.
+func (s *sim) goOn(rel *v1alpha1.Release) {
+	since, c := rel.Status.Active.FailingSince, rel.Status.Candidate
+	if since == nil || c == nil || c.Since.After(since.Time) || c.ObservedGeneration != rel.Generation {
+		return
+	}
+	s.mustEdit(func(rel *v1alpha1.Release) {
+		rel.Spec.Template.Annotations = map[string]string{"sent": fmt.Sprint(s.steps)}
+	})
 }
 
 // approveAll: everybody who may votes for what is on offer.

@@ -5,6 +5,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 )
@@ -31,7 +32,9 @@ func (s *sim) request() {
 			key = v1alpha1.RetryAnnotation
 		}
 	} else if a := rel.Status.Active; a != nil {
-		key, value = v1alpha1.RollbackAnnotation, a.Digest
+		if key, value = v1alpha1.RollbackAnnotation, a.Digest; s.oracle.irreversible(a.Digest) {
+			value = "irreversible:" + a.Digest
+		}
 	}
 	switch s.rng.IntN(8) {
 	case 0:
@@ -64,14 +67,27 @@ func (o *oracle) requested(actor string, before, after *v1alpha1.Release) {
 // byHand: what is said to be asked for is asked for by whom it is said to be: to go
 // back from what is active, or to give up what the Services are being led to.
 func (o *oracle) byHand(rel *v1alpha1.Release, sw *v1alpha1.SwitchStatus) {
+	from := rel.Status.Active.Digest
 	if sw.AskedBy == "" {
+		half := rel.Status.Switch != nil && rel.Status.Switch.PatchedAt == nil && rel.Status.Switch.CancelledAt == nil && rel.Status.Switch.Reason.Promotes()
+		if o.irreversible(from) && !half {
+			o.sim.violate("I1", "epoch %d goes back from %s, which is irreversible, and nobody asked", sw.Epoch, from)
+		}
 		return
+	}
+	if o.irreversible(from) {
+		from = "irreversible:" + from
 	}
 	o.sim.seen.add("rollbacks by hand")
 	back, abort := o.asked[v1alpha1.RollbackAnnotation], o.asked[v1alpha1.AbortAnnotation]
-	if back != (ask{sw.AskedBy, rel.Status.Active.Digest}) && !(abort.user == sw.AskedBy && o.names(abort, rel.Status.Candidate)) {
+	if back != (ask{sw.AskedBy, from}) && !(abort.user == sw.AskedBy && o.names(abort, rel.Status.Candidate)) {
 		o.sim.violate("I1", "epoch %d goes back from %s because %s asked, and what is asked for is %+v and %+v", sw.Epoch, rel.Status.Active.Digest, sw.AskedBy, back, abort)
 	}
+}
+
+// irreversible tells whether content was marked so when people voted on it.
+func (o *oracle) irreversible(digest string) bool {
+	return strings.Contains(o.offered[digest].content, `"irreversible":true`)
 }
 
 // names tells whether a request is about a candidate.

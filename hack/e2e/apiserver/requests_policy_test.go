@@ -43,7 +43,7 @@ func halted(reason string) func(*unstructured.Unstructured) {
 func requestsStage(t *testing.T) *stage {
 	s := newStage(t)
 	for name, status := range map[string]func(*unstructured.Unstructured){"shop": kept, "asked": kept, "alone": promoted(digestOne), "fresh": nil,
-		"waits": candidate(digestOne), "early": candidate(""), "failed": halted("CheckFailed"), "late": halted("ProgressDeadlineExceeded"), "aborted": halted("Aborted"),
+		"forward": all(kept, set("status.active.irreversible", true)), "waits": candidate(digestOne), "early": candidate(""), "failed": halted("CheckFailed"), "late": halted("ProgressDeadlineExceeded"), "aborted": halted("Aborted"),
 		"returned": halted("RolledBack")} {
 		s.put(t, "dev", withStamp(object(t, releaseText(name)), email("dev")))
 		if status != nil {
@@ -82,6 +82,8 @@ func requestsRules() []rule {
 			{what: "to go back from other content", who: "dana", on: "releases/shop", change: asks("rollback", digestTwo, dana)},
 			{what: "from part of a digest", who: "dana", on: "releases/shop", change: asks("rollback", digestOne[:20], dana)},
 			{what: "again, from other content", who: "dana", on: "releases/asked", change: asks("rollback", digestTwo, dana)},
+			{what: "from what is irreversible, without saying so", who: "dana", on: "releases/forward", change: asks("rollback", digestOne, dana)},
+			{what: "from what is not, saying that it is", who: "dana", on: "releases/shop", change: asks("rollback", "irreversible:"+digestOne, dana)},
 			{what: "to give up other content", who: "dana", on: "releases/waits", change: asks("abort", digestTwo, dana)},
 			{what: "to give up by a number what has a digest", who: "dana", on: "releases/waits", change: asks("abort", "1", dana)},
 			{what: "to give up another number", who: "dana", on: "releases/early", change: asks("abort", "2", dana)},
@@ -92,6 +94,7 @@ func requestsRules() []rule {
 			{what: "somebody asks", who: "dana", on: "releases/shop", change: asks("rollback", digestOne, dana)},
 			{what: "a program asks", who: "robot", on: "releases/shop", change: annotate("countersign.dev/rollback", digestOne)},
 			{what: "a certificate asks, without the webhook", who: "admin", on: "releases/shop", change: annotate("countersign.dev/rollback", digestOne)},
+			{what: "from what is irreversible, saying so", who: "dana", on: "releases/forward", change: asks("rollback", "irreversible:"+digestOne, dana)},
 			{what: "to give up", who: "dana", on: "releases/waits", change: asks("abort", digestOne, dana)},
 			{what: "to give up by number", who: "dana", on: "releases/early", change: asks("abort", "1", dana)},
 			{what: "to try again after a check", who: "dana", on: "releases/failed", change: asks("retry", digestOne, dana)},
