@@ -151,6 +151,10 @@ func (p *Prober) loop(ctx context.Context, release types.NamespacedName, st *run
 	if !pause(ctx, seconds(c.InitialDelaySeconds)) {
 		return
 	}
+	select {
+	case <-st.targetsCh: // the first round asks them
+	default:
+	}
 	ticker := time.NewTicker(seconds(max(c.PeriodSeconds, 1)))
 	defer ticker.Stop()
 	for {

@@ -83,6 +83,18 @@ func TestSync(t *testing.T) {
 				b.Errorf("%d were asked, %d at once", b.rounds(), most)
 			}
 		},
+		"Pods that come while it waits do not make it run twice": func(b *bench) {
+			late := func(pods ...string) []Run {
+				return with(run(before, "d1", pods...), func(c *v1alpha1.Check) { c.InitialDelaySeconds = 30 })
+			}
+			b.prober.Sync(shop, late())
+			b.after(time.Second)
+			b.prober.Sync(shop, late("a"))
+			b.after(30 * time.Second)
+			if b.rounds() != 1 {
+				b.Errorf("it ran %d times", b.rounds())
+			}
+		},
 		"a Prometheus is asked once about all Pods": func(b *bench) {
 			b.prober.Sync(shop, with(run(since, "d1", "a", "b", "c"), func(c *v1alpha1.Check) {
 				c.HTTP, c.Prometheus = nil, &v1alpha1.PrometheusCheck{}
