@@ -170,6 +170,9 @@ type Content struct {
 	// irreversible as approved.
 	// +optional
 	Irreversible bool `json:"irreversible,omitempty"`
+	// deletionPolicy as approved.
+	// +optional
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 	// observeSeconds as approved.
 	ObserveSeconds int32 `json:"observeSeconds"`
 	// keepIdleSeconds as approved.

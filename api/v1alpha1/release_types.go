@@ -139,11 +139,31 @@ type ReleaseSpec struct {
 	// +optional
 	Irreversible bool `json:"irreversible,omitempty"`
 
+	// deletionPolicy says what becomes of what serves when the Release is deleted.
+	// Retain leaves it serving, and gives the Services and its Deployment back.
+	// Delete takes all Deployments down and gives the Services back. It is part of
+	// what is approved: nothing is taken down unless both the spec and the content
+	// that serves say Delete. Unset means Retain.
+	// +optional
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
 	// paused holds the release where it is: nothing is materialised and no
 	// candidate is switched to. A rollback still happens. Defaults to false.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
 }
+
+// DeletionPolicy says what becomes of what serves when a Release is deleted.
+// +kubebuilder:validation:Enum=Retain;Delete
+type DeletionPolicy string
+
+// What becomes of what serves.
+const (
+	// RetainOnDeletion leaves it serving.
+	RetainOnDeletion DeletionPolicy = "Retain"
+	// DeleteOnDeletion takes it down.
+	DeleteOnDeletion DeletionPolicy = "Delete"
+)
 
 // ServiceRef names a Service that follows the active colour.
 // +kubebuilder:validation:XValidation:rule="!has(self.preview) || self.preview != self.name",message="services[].preview must differ from services[].name"

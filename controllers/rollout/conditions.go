@@ -29,7 +29,7 @@ func open(reason, message string) claimAbout {
 // Paused are there only when true, as kstatus wants it.
 func (p *plan) conditions() {
 	if p.snap.Release.DeletionTimestamp != nil {
-		p.set(v1alpha1.ConditionReconciling, yes(v1alpha1.ReasonProgressing, "the Release is being deleted; what serves goes on serving"))
+		p.set(v1alpha1.ConditionReconciling, yes(v1alpha1.ReasonProgressing, "the Release is being deleted; "+p.fate()))
 		return
 	}
 	p.set(v1alpha1.ConditionReady, p.ready())

@@ -9,9 +9,10 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 )
 
-// delete tidies up after a Release and leaves what serves as it is: a colour
-// that any Service selects, or still has endpoints of, is given back to its
-// owners; the other one goes, and so do the previews.
+// delete tidies up after a Release and, unless it is to be taken down, leaves what
+// serves as it is: a colour that any Service selects, or still has endpoints of, is
+// given back to its owners; the other one goes, and so do the previews. Active
+// Services are nobody's to delete but their owners'.
 func (p *plan) delete() {
 	if !slices.Contains(p.snap.Release.Finalizers, v1alpha1.Finalizer) {
 		return
@@ -33,7 +34,7 @@ func (p *plan) delete() {
 		case w.Foreign:
 			staying = append(staying, c) // given back before
 		case !w.Exists:
-		case p.snap.InUse(c) || p.st.Active != nil && p.st.Active.Colour == c:
+		case !p.takesDown() && (p.snap.InUse(c) || p.st.Active != nil && p.st.Active.Colour == c):
 			staying = append(staying, c)
 			p.do(Surrender{Colour: c})
 		default:
@@ -42,6 +43,26 @@ func (p *plan) delete() {
 	}
 	p.deleteConfig(staying)
 	p.do(RemoveFinalizer{})
+}
+
+// takesDown tells whether what serves goes with the Release: the spec says so, and
+// so does all content that was let through and has traffic.
+func (p *plan) takesDown() bool {
+	if p.spec().DeletionPolicy != v1alpha1.DeleteOnDeletion {
+		return false
+	}
+	if sw := p.moving(); sw != nil && sw.To.DeletionPolicy != v1alpha1.DeleteOnDeletion {
+		return false
+	}
+	return p.st.Active == nil || p.st.Active.DeletionPolicy == v1alpha1.DeleteOnDeletion
+}
+
+// fate is what becomes of what serves, for people.
+func (p *plan) fate() string {
+	if p.takesDown() {
+		return "what serves is taken down (spec.deletionPolicy)"
+	}
+	return "what serves goes on serving"
 }
 
 // giveBack takes our marks off Services that the Release names no longer and

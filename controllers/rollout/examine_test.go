@@ -118,7 +118,7 @@ func (w *world) permitted(s rollout.Snapshot, d rollout.Decision, a rollout.Acti
 			idle(a.Colour)
 		}
 	case rollout.Remove:
-		if a.Preview == "" {
+		if a.Preview == "" && !takenDown(s) {
 			idle(a.Colour)
 		}
 	case rollout.DropConfig:
@@ -126,6 +126,12 @@ func (w *world) permitted(s rollout.Snapshot, d rollout.Decision, a rollout.Acti
 	case rollout.ShiftTraffic:
 		w.mayShift(s, d, a)
 	}
+}
+
+// takenDown tells whether a Release is deleted with all that it has.
+func takenDown(s rollout.Snapshot) bool {
+	a := s.Release.Status.Active
+	return s.Release.DeletionTimestamp != nil && s.Release.Spec.DeletionPolicy == "Delete" && (a == nil || a.DeletionPolicy == "Delete")
 }
 
 // mayShift is I1 and I9: traffic moves by a switch that is on record, which

@@ -97,7 +97,7 @@ func (p *plan) promote() {
 		Colour: c.Colour, Digest: c.Digest, Revision: c.Revision, TemplateHash: c.TemplateHash, Sequence: c.Sequence,
 		SpecRevision: c.SpecRevision, Config: slices.Clone(c.Config),
 		Authors: slices.Clone(c.Authors), Delegates: slices.Clone(c.Delegates), Services: p.following(spec.Services), AfterSwitch: afterSwitch(spec),
-		Irreversible: spec.Irreversible, ObserveSeconds: spec.ObserveSeconds, KeepIdleSeconds: orDefault(spec.KeepIdleSeconds, 3600),
+		Irreversible: spec.Irreversible, DeletionPolicy: spec.DeletionPolicy, ObserveSeconds: spec.ObserveSeconds, KeepIdleSeconds: orDefault(spec.KeepIdleSeconds, 3600),
 		ReadinessGraceSeconds: orDefault(spec.ReadinessGraceSeconds, 15),
 	}, "", approvers)
 	if reason == v1alpha1.SwitchBreakGlass {

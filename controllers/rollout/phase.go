@@ -62,7 +62,7 @@ func (p *plan) waitingFor() string {
 	c := p.st.Candidate
 	switch p.st.Phase {
 	case v1alpha1.PhaseDeleting:
-		return "clean-up; what serves goes on serving"
+		return "clean-up; " + p.fate()
 	case v1alpha1.PhaseRollingBack, v1alpha1.PhaseSwitching:
 		return "the Services to lead to " + string(p.st.Switch.To.Colour)
 	case v1alpha1.PhaseObserving:

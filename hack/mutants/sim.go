@@ -28,7 +28,7 @@ func simGuards() []guard {
 		one("policies live", "I14", traffic, "if s.Policies != nil {", "if s.Policies != nil && rel == nil {"),
 		one("policies compared", "I1", "controllers/act/act.go", "!reflect.DeepEqual(live, judged)", "reflect.DeepEqual(live, nil)"),
 		one("in use, prepare", "I2", candidate, "len(p.blockers) == 0 && !p.snap.InUse(c.Colour)", "len(p.blockers) == 0"),
-		one("in use, delete", "I17", deleting, "case p.snap.InUse(c) || p.st.Active != nil && p.st.Active.Colour == c:", "case p.snap.InUse(c) && p.st.Active == nil:"),
+		one("in use, delete", "I17", deleting, "(p.snap.InUse(c) || p.st.Active != nil && p.st.Active.Colour == c):", "(p.snap.InUse(c) && p.st.Active == nil):"),
 		one("left serving", "I17", "controllers/rollout/faults.go", `case svc.Colour != "" && p.servedRightly(svc.Colour), !caught`, "case !caught"),
 		one("former kept", "I3", candidate, "p.fenced() && !p.observing() &&", "p.fenced() &&"),
 		one("selector replaced", "I4", traffic, "s.Selector[k] = nil", "_ = k"),

@@ -117,7 +117,10 @@ func (s *sim) develop() {
 	_ = s.edit(u, func(rel *v1alpha1.Release) {
 		switch {
 		case n < 11:
-			rel.Spec.Template, rel.Spec.Irreversible = s.template(image), small%6 == 0
+			rel.Spec.Template, rel.Spec.Irreversible, rel.Spec.DeletionPolicy = s.template(image), small%6 == 0, ""
+			if small%5 == 0 {
+				rel.Spec.DeletionPolicy = v1alpha1.DeleteOnDeletion
+			}
 		case n == 11:
 			rel.Spec.Checks = checks
 		case n == 12:

@@ -12,6 +12,7 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -110,7 +111,9 @@ func (s *sim) whyNot() string {
 // apply is dave's manifest. When his change is refused because the record of
 // the authors is lost, he does what the refusal says.
 func (s *sim) apply(image string, observe int32) {
+	policy := pick(s, []v1alpha1.DeletionPolicy{"", v1alpha1.RetainOnDeletion, v1alpha1.DeleteOnDeletion})
 	change := func(rel *v1alpha1.Release) {
+		rel.Spec.DeletionPolicy = policy
 		rel.Spec.Template, rel.Spec.Paused, rel.Spec.Approval, rel.Spec.MinReadySeconds = s.template(image), false, nil, 0
 		rel.Spec.Checks, rel.Spec.ProgressDeadlineSeconds, rel.Spec.Irreversible = s.checks(), 300, false
 		rel.Spec.Services = []v1alpha1.ServiceRef{{Name: "shop"}}
@@ -224,12 +227,19 @@ func (s *sim) goesBack() {
 
 func (s *sim) mustEdit(change func(*v1alpha1.Release)) { s.must(s.edit(dave, change)) }
 
-// goesAway deletes the Release: what serves goes on serving.
+// goesAway deletes the Release: what serves goes on serving, unless it was let
+// through as what goes with it.
 func (s *sim) goesAway() {
+	leaving := s.release().DeepCopy()
+	leaving.DeletionTimestamp = &metav1.Time{Time: s.clock}
 	s.must(s.server.remove(dana.name, s.releaseKey(), nil))
 	s.rest("after a deletion")
 	s.clock = s.clock.Add(time.Minute)
 	s.rest("after a deletion")
+	if s.oracle.takesDown(leaving) {
+		s.goneDown()
+		return
+	}
 	if s.oracle.served("shop") == 0 {
 		s.violate("I17", "nothing serves after the Release was deleted")
 	}
@@ -241,6 +251,16 @@ func (s *sim) goesAway() {
 		}
 		if labelled(d) && strings.HasPrefix(d.Name, releaseName) {
 			s.violate("I17", "Deployment %s still carries our marks", d.Name)
+		}
+	}
+}
+
+// goneDown: all of ours is gone.
+func (s *sim) goneDown() {
+	s.seen.add("releases taken down")
+	for _, d := range s.deployments() {
+		if labelled(d) && strings.HasPrefix(d.Name, releaseName) {
+			s.violate("I17", "Deployment %s was to be taken down, and is there", d.Name)
 		}
 	}
 }

@@ -33,13 +33,23 @@ func (o *oracle) observeDeployment(r record) {
 	if harm == changeOfTemplate {
 		o.goesOn()
 	}
-	if harm == "" {
+	if harm == "" || harm == "deletion" && o.takesDown(o.sim.release()) {
 		return
 	}
 	if by, version := o.use(was, r); by != "" && !o.excused(r.actor, version, kindService) && !o.excused(r.actor, version, kindSlice) {
 		o.sim.violate("I2", "%s of Deployment %s, which %s", harm, was.Name, by)
 	}
 	o.keptForGoingBack(was, harm)
+}
+
+// takesDown tells whether all goes with a Release that is deleted: its spec says
+// so, and what serves was let through with it.
+func (o *oracle) takesDown(rel *v1alpha1.Release) bool {
+	if rel == nil || rel.DeletionTimestamp == nil || rel.Spec.DeletionPolicy != v1alpha1.DeleteOnDeletion {
+		return false
+	}
+	a := rel.Status.Active
+	return a == nil || strings.Contains(o.offered[a.Digest].content, `"deletionPolicy":"Delete"`)
 }
 
 const changeOfTemplate = "change of the template"

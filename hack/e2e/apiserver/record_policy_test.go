@@ -68,6 +68,7 @@ func recordRules() []rule {
 			{what: "other observeSeconds", who: "dana", on: "releases/shop", change: set("spec.observeSeconds", int64(5))},
 			{what: "other keepIdleSeconds", who: "dana", on: "releases/shop", change: set("spec.keepIdleSeconds", int64(5))},
 			{what: "other progressDeadlineSeconds", who: "dana", on: "releases/shop", change: set("spec.progressDeadlineSeconds", int64(50))},
+			{what: "another deletionPolicy", who: "dana", on: "releases/shop", change: set("spec.deletionPolicy", "Delete")},
 			{what: "marked irreversible", who: "dana", on: "releases/shop", change: set("spec.irreversible", true)},
 			{what: "other readinessGraceSeconds", who: "dana", on: "releases/shop", change: set("spec.readinessGraceSeconds", int64(5))},
 		},
