@@ -127,9 +127,11 @@ func (o *oracle) gate(actor string, c *commitment) {
 }
 
 // content: what gets the traffic is what was approved, unless somebody changed
-// it behind the operator's back.
+// it behind the operator's back. What is active stays so while it is changed: a
+// repair, or a way back from a promotion that was half done, leads to it all the
+// same, and the change is told.
 func (o *oracle) content(actor string, c *commitment) {
-	if c.reason == v1alpha1.SwitchRepair {
+	if c.reason == v1alpha1.SwitchRepair || c.reason == v1alpha1.SwitchRollback && c.to.Digest == c.active {
 		return
 	}
 	name := releaseName + "-" + string(c.to.Colour)
