@@ -54,6 +54,10 @@ test-security: ## Try every known attack, and say for each how it fails.
 	cd hack/celcost && $(GO) test -vet=off -count=1 ./... # vet would read all of the API server
 	$(GO) run ./hack/security
 
+.PHONY: test-defects
+test-defects: ## Play every known defect of other tools, and say for each how it is not here.
+	$(GO) run ./hack/defects
+
 .PHONY: mutants
 mutants: ## Remove each guard, and each expression of the policies, in turn and see that a test notices.
 	$(GO) run ./hack/mutants
@@ -77,10 +81,11 @@ build: ## Build the operator into bin/.
 	$(GO) build -trimpath -o bin/countersign .
 
 .PHONY: generate
-generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, and docs/security.md.
+generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, and tables in docs/.
 	$(GO) tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(GO) tool controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd/bases
 	$(GO) run ./hack/security -docs docs/security.md
+	$(GO) run ./hack/defects -docs docs/defects.md
 
 .PHONY: verify
 verify: ## Fail if generated files, formatting or go.mod are not what they should be.

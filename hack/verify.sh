@@ -24,3 +24,6 @@ diff -u api/v1alpha1/zz_generated.deepcopy.go "$aside/api/zz_generated.deepcopy.
 
 go run ./hack/security -docs "$aside/security.md"
 diff -u docs/security.md "$aside/security.md" || { echo 'docs/security.md is not what hack/security and the tests give; run: make generate'; exit 1; }
+
+go run ./hack/defects -docs "$aside/defects.md"
+diff -u docs/defects.md "$aside/defects.md" || { echo 'docs/defects.md is not what hack/defects and the tests give; run: make generate'; exit 1; }

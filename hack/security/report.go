@@ -8,21 +8,23 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/countersign/countersign/hack/rows"
 )
 
 // report prints a line for each attack and tells whether all of them are closed.
-func report(w io.Writer, rows []row, found evidence) (bool, error) {
+func report(w io.Writer, all []row, found rows.Evidence) (bool, error) {
 	tested, accepted, open := 0, 0, 0
 	var out strings.Builder
-	for _, r := range rows {
-		switch failed := found.failed[r.number]; {
+	for _, r := range all {
+		switch failed := found.Failed[r.number]; {
 		case len(failed) > 0:
 			open++
 			fmt.Fprintf(&out, "sec/%02d FAIL %s\n", r.number, strings.Join(failed, "; "))
 		case r.accepted != "":
 			accepted++
 			fmt.Fprintf(&out, "sec/%02d ACCEPTED SECURITY.md, %s\n", r.number, r.accepted)
-		case found.passed[r.number] == 0:
+		case found.Passed[r.number] == 0:
 			open++
 			fmt.Fprintf(&out, "sec/%02d OPEN no test has shown that %s\n", r.number, r.refused)
 		default:
@@ -30,12 +32,12 @@ func report(w io.Writer, rows []row, found evidence) (bool, error) {
 			fmt.Fprintf(&out, "sec/%02d PASS %s\n", r.number, r.refused)
 		}
 	}
-	for _, name := range found.others {
+	for _, name := range found.Others {
 		fmt.Fprintf(&out, "failed besides: %s\n", name)
 	}
-	fmt.Fprintf(&out, "%d rows: %d tested, %d accepted risk, %d open\n", len(rows), tested, accepted, open)
+	fmt.Fprintf(&out, "%d rows: %d tested, %d accepted risk, %d open\n", len(all), tested, accepted, open)
 	_, err := io.WriteString(w, out.String())
-	return open == 0 && len(found.others) == 0, err
+	return open == 0 && len(found.Others) == 0, err
 }
 
 const docsHead = `# Attacks, and what stands against them
@@ -50,10 +52,10 @@ attack has a number; a test that tries it carries it in its name, and
 `
 
 // document writes docs/security.md.
-func document(w io.Writer, rows []row, files map[int][]string) error {
+func document(w io.Writer, all []row, files map[int][]string) error {
 	var out strings.Builder
 	out.WriteString(docsHead)
-	for _, r := range rows {
+	for _, r := range all {
 		tests := slices.Clone(files[r.number])
 		slices.Sort(tests)
 		shown := strings.Join(slices.Compact(tests), "<br>")

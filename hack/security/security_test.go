@@ -59,7 +59,7 @@ func TestReport(t *testing.T) {
 		{"skipped", `{"Action":"skip","Test":"TestX/sec/01_a"}`, false, "1 open\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			found, err := read(strings.NewReader(tc.events), io.Discard)
+			found, err := naming.Read(strings.NewReader(tc.events), io.Discard)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,19 +75,12 @@ func TestReport(t *testing.T) {
 	}
 }
 
-func TestOtherOutputIsShown(t *testing.T) {
-	var shown strings.Builder
-	if _, err := read(strings.NewReader("# broken\nx.go:1: no\n"), &shown); err != nil || shown.String() != "# broken\nx.go:1: no\n" {
-		t.Errorf("shown %q, %v", shown.String(), err)
-	}
-}
-
-func TestNumbersIn(t *testing.T) {
+func TestNaming(t *testing.T) {
 	for text, want := range map[string][]int{
 		"TestX/sec/12_sec/13_refused": {12, 13}, "sec/12 sec/12": {12}, "sec/123": nil, "sec/1": nil, "": nil,
 	} {
-		if got := numbersIn(text); !slices.Equal(got, want) {
-			t.Errorf("numbersIn(%q) = %v, want %v", text, got, want)
+		if got := naming.In(text); !slices.Equal(got, want) {
+			t.Errorf("the rows in %q are %v, want %v", text, got, want)
 		}
 	}
 }
