@@ -170,9 +170,9 @@ func TestRefused(t *testing.T) {
 		with error
 		want []string
 	}{
-		"the commit, so that nothing is done or told": {"status shop", conflict, []string{"status shop", "conflict"}},
-		"a write, after the commit":                   {"patch Service shop", conflict, []string{"status shop", "sync 0", "patch Release shop", "patch Service shop", "tell 1", "conflict"}},
-		"something that is there already": {"create shop-blue", apierrors.NewAlreadyExists(schema.GroupResource{}, "x"),
+		"D10 D11 the commit, so that nothing is done or told": {"status shop", conflict, []string{"status shop", "conflict"}},
+		"D10 D11 a write, after the commit":                   {"patch Service shop", conflict, []string{"status shop", "sync 0", "patch Release shop", "patch Service shop", "tell 1", "conflict"}},
+		"D10 something that is there already": {"create shop-blue", apierrors.NewAlreadyExists(schema.GroupResource{}, "x"),
 			[]string{"status shop", "sync 0", "patch Release shop", "patch Service shop", "create shop-blue", "tell 1", "conflict"}},
 	} {
 		t.Run(name, func(t *testing.T) {

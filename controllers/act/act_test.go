@@ -237,8 +237,8 @@ func TestPromotionComesTooLate(t *testing.T) {
 		holds      bool
 	}{
 		"just before":     {until: until, now: until.Add(-time.Nanosecond)},
-		"just then":       {until: until, now: until, holds: true},
-		"later":           {until: until, now: until.Add(time.Hour), holds: true},
+		"D30 just then":   {until: until, now: until, holds: true},
+		"D30 later":       {until: until, now: until.Add(time.Hour), holds: true},
 		"it never lapses": {now: until},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,9 +15,9 @@ import (
 // one that helps.
 func TestSeats(t *testing.T) {
 	cases(t, map[string]evaluation{
-		"GreedyFails": {reason: "D24: alice fits both rules and bob only the first, which comes first", policies: []approval.Policy{policy("prod", users("a", 1, "alice", "bob"), users("b", 1, "alice"))},
+		"D24 greedy fails": {reason: "alice fits both rules and bob only the first, which comes first", policies: []approval.Policy{policy("prod", users("a", 1, "alice", "bob"), users("b", 1, "alice"))},
 			votes: []approval.Vote{aged(2*time.Hour, yes("alice")), yes("bob")}, outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, filled: "2/2", seats: []string{"prod/a=bob", "prod/b=alice"}},
-		"LongChain": {reason: "several have to move for the last", policies: []approval.Policy{policy("prod", users("a", 1, "x", "y"), users("b", 1, "x", "z"), users("c", 1, "z", "w"), users("d", 1, "w"))},
+		"D24 a long chain": {reason: "several have to move for the last", policies: []approval.Policy{policy("prod", users("a", 1, "x", "y"), users("b", 1, "x", "z"), users("c", 1, "z", "w"), users("d", 1, "w"))},
 			votes:   []approval.Vote{aged(9*time.Hour, yes("x")), aged(8*time.Hour, yes("z")), aged(7*time.Hour, yes("w")), yes("y")},
 			outcome: approval.Approved, because: v1alpha1.ReasonQuorumMet, filled: "4/4", seats: []string{"prod/a=y", "prod/b=x", "prod/c=z", "prod/d=w"}},
 		"sec/32 two rules and one person": {reason: "sec/32: one person does not fill two rules", policies: []approval.Policy{policy("prod", group("qa", 1, "qa"), group("sec", 1, "sec"))}, votes: []approval.Vote{yes("bob", "qa", "sec")},

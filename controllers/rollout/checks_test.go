@@ -161,7 +161,7 @@ func TestSize(t *testing.T) {
 	}
 	for name, in := range phases {
 		for _, n := range []int32{7, 1} {
-			t.Run(name, func(t *testing.T) {
+			t.Run("D03 D16 another size while it is "+name, func(t *testing.T) {
 				w := in(t)
 				w.scale(n)
 				w.run()
@@ -180,7 +180,7 @@ func TestSize(t *testing.T) {
 		}
 	}
 	scenarios(t, map[string]func(*testing.T){
-		"Pods that were only just asked for are not missing": func(t *testing.T) {
+		"D03 Pods that were only just asked for are not missing": func(t *testing.T) {
 			w := secondObserved(t)
 			w.scale(10)
 			w.step()
@@ -196,7 +196,7 @@ func TestSize(t *testing.T) {
 			w.pass(15 * time.Second)
 			w.wantsTraffic(blue)
 		},
-		"the candidate has at least what the live colour has": func(t *testing.T) {
+		"D17 the candidate has at least what the live colour is about to have": func(t *testing.T) {
 			w := serving(t)
 			w.edit("v2")
 			w.run()
@@ -208,7 +208,7 @@ func TestSize(t *testing.T) {
 			w.wantsTraffic(green)
 			w.wantsReplicas(green, 5)
 		},
-		"it needs no new votes": func(t *testing.T) {
+		"D16 it needs no new votes": func(t *testing.T) {
 			w := serving(t)
 			w.edit("v2")
 			w.run()

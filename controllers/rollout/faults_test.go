@@ -249,7 +249,7 @@ func TestDeletion(t *testing.T) {
 		w.wants(v1alpha1.PhaseDeleting)
 	}
 	scenarios(t, map[string]func(*testing.T){
-		"I17 what serves goes on serving": func(t *testing.T) {
+		"D14 I17 what serves goes on serving": func(t *testing.T) {
 			w := serving(t)
 			w.edit("v2")
 			w.run()
@@ -259,7 +259,7 @@ func TestDeletion(t *testing.T) {
 			w.wantsTraffic(blue)
 			w.wantsReplicas(blue, 3)
 		},
-		"half switched, both stay": func(t *testing.T) {
+		"D14 half switched, both stay": func(t *testing.T) {
 			w := halfSwitched(t)
 			deleted(w)
 			w.wantsReplicas(blue, 3)

@@ -48,7 +48,7 @@ func TestFirstRelease(t *testing.T) {
 			}
 			w.wantsActions()
 		},
-		"a Service that serves others keeps serving them until the switch": func(t *testing.T) {
+		"D04 a Service that serves others keeps serving them until the switch": func(t *testing.T) {
 			w := newWorld(t)
 			w.services["shop"].selector = map[string]string{"app": "legacy"}
 			w.services["shop"].others = 2
@@ -84,7 +84,7 @@ func TestFirstRelease(t *testing.T) {
 			w.run()
 			w.wantsStalled(v1alpha1.ReasonSelectorConflict, "kubectl edit service shop -n prod")
 		},
-		"a Service that leads to a colour before anyone approved is parked": func(t *testing.T) {
+		"D04 a Service that leads to a colour before anyone approved is parked": func(t *testing.T) {
 			w := newWorld(t)
 			w.run()
 			w.services["shop"].selector = ours("blue")

@@ -26,13 +26,13 @@ func TestHoldback(t *testing.T) {
 		after   func(*world) // it is approved
 		waiting string
 	}{
-		"its Pods are not available": {after: func(w *world) { w.colours[green].missing = 1 }, waiting: "the Pods of green"},
+		"D02 its Pods are not available": {after: func(w *world) { w.colours[green].missing = 1 }, waiting: "the Pods of green"},
 		"its Pods are not available, and the endpoints lag": {after: func(w *world) {
 			w.lag, w.colours[green].missing = true, 1
 		}, waiting: "the Pods of green"},
-		"its checks run":                {before: func(w *world) { w.outcomes["smoke"] = v1alpha1.CheckRunning }, waiting: "the checks before the switch"},
-		"nobody approved":               {after: func(w *world) { w.votes = map[string]approval.Vote{} }, waiting: "1 of qa"},
-		"the vote is for other content": {after: func(w *world) { w.votes["bob"] = vote("bob", "sha256:other", w.now) }, waiting: "1 of qa"},
+		"its checks run":                    {before: func(w *world) { w.outcomes["smoke"] = v1alpha1.CheckRunning }, waiting: "the checks before the switch"},
+		"nobody approved":                   {after: func(w *world) { w.votes = map[string]approval.Vote{} }, waiting: "1 of qa"},
+		"D19 the vote is for other content": {after: func(w *world) { w.votes["bob"] = vote("bob", "sha256:other", w.now) }, waiting: "1 of qa"},
 		"the vote proves nothing": {after: func(w *world) {
 			v := w.votes["bob"]
 			v.Invalid = "the receipt is not valid"
@@ -41,9 +41,9 @@ func TestHoldback(t *testing.T) {
 		"its author approved": {after: func(w *world) {
 			w.authors.Names = []string{"bob"}
 		}, waiting: "1 of qa"},
-		"the endpoints of the preview lag": {before: func(w *world) { w.lag = true }, waiting: "preview"},
-		"the preview leads to others, too": {after: func(w *world) { w.services["shop-preview"].others = 1 }, waiting: "preview"},
-		"no policy":                        {after: func(w *world) { w.policies = nil }, waiting: "NoPolicy"},
+		"D08 the endpoints of the preview lag": {before: func(w *world) { w.lag = true }, waiting: "preview"},
+		"D08 the preview leads to others, too": {after: func(w *world) { w.services["shop-preview"].others = 1 }, waiting: "preview"},
+		"no policy":                            {after: func(w *world) { w.policies = nil }, waiting: "NoPolicy"},
 		"authors not known": {after: func(w *world) {
 			w.authors = rollout.Authors{Why: "nobody is recorded as the author of the content"}
 		}, waiting: "AuthorsUnknown"},

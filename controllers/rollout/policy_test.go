@@ -263,7 +263,7 @@ func TestWindowsAtTheSwitch(t *testing.T) {
 			w.pass(22 * time.Hour)
 			w.wantsTraffic(green)
 		},
-		"a window that closes after the commit and before any traffic calls it off": func(t *testing.T) {
+		"D30 a window that closes after the commit and before any traffic calls it off": func(t *testing.T) {
 			w := waiting(t, func(w *world) { w.policy(noonToOne) })
 			w.writes, w.lag = 0, false
 			w.step()

@@ -36,7 +36,7 @@ func TestPromotion(t *testing.T) {
 			w.wantsActions("Scale blue 0")
 			w.wantsNotice("ColourRetired")
 		},
-		"the decision is on record before traffic moves": func(t *testing.T) {
+		"D12 the decision is on record before traffic moves": func(t *testing.T) {
 			w := serving(t)
 			w.edit("v2")
 			w.run()
@@ -53,10 +53,10 @@ func TestPromotion(t *testing.T) {
 			w.run()
 			w.wantsTraffic(green)
 			if h := w.rel.Status.History; len(h) != 2 || h[0].Epoch != 2 || h[0].Approvers[0] != "bob" {
-				t.Errorf("D12: it resumes once, and the history is %+v", h)
+				t.Errorf("it resumes once, and the history is %+v", h)
 			}
 		},
-		"D09 the former colour is not touched while endpoints still use it": func(t *testing.T) {
+		"D08 D09 the former colour is not touched while endpoints still use it": func(t *testing.T) {
 			w := serving(t, func(w *world) { w.rel.Spec.KeepIdleSeconds, w.rel.Spec.ObserveSeconds = ptr(int32(0)), 1 })
 			w.edit("v2")
 			w.run()

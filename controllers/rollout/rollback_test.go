@@ -81,7 +81,7 @@ func TestRollback(t *testing.T) {
 			w.run()
 			w.wantsTraffic(blue)
 		},
-		"it asks nobody and waits for nothing": func(t *testing.T) {
+		"D01 it asks nobody and waits for nothing": func(t *testing.T) {
 			w := secondObserved(t)
 			w.policies, w.votes = nil, nil
 			w.authors.Known = false
@@ -92,7 +92,7 @@ func TestRollback(t *testing.T) {
 			w.run()
 			w.wantsTraffic(blue)
 		},
-		"before the endpoints have followed": func(t *testing.T) {
+		"D01 before the endpoints have followed": func(t *testing.T) {
 			w := serving(t)
 			w.edit("v2")
 			w.run()
@@ -134,7 +134,7 @@ func TestRollback(t *testing.T) {
 			w.wantsTraffic(green)
 			w.wants(v1alpha1.PhaseObserving) // from the start: it was not seen under traffic
 		},
-		"half switched, and the target dies": func(t *testing.T) {
+		"D01 half switched, and the target dies": func(t *testing.T) {
 			w := halfSwitched(t)
 			w.colours[green].missing = 3
 			w.run()
@@ -195,7 +195,7 @@ func TestRollback(t *testing.T) {
 			w.wantsActions()
 			w.wantsReady(metav1.ConditionFalse, v1alpha1.ReasonUnavailable)
 		},
-		"the failed colour is scaled to zero in time": func(t *testing.T) {
+		"D15 the failed colour is scaled to zero in time": func(t *testing.T) {
 			w := rolledBack(t)
 			w.pass(3599 * time.Second)
 			w.wantsReplicas(green, 3)

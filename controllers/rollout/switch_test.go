@@ -142,7 +142,7 @@ func TestRepair(t *testing.T) {
 			w.wantsNotice("SelectorRepaired")
 			w.wants(v1alpha1.PhaseStable)
 		},
-		"a selector led to the candidate is no approval": func(t *testing.T) {
+		"D05 a selector led to the candidate is no approval": func(t *testing.T) {
 			w := serving(t)
 			w.edit("v2")
 			w.run()
@@ -162,7 +162,7 @@ func TestRepair(t *testing.T) {
 				t.Errorf("its endpoints are %+v", e)
 			}
 		},
-		"a Service that is deleted and made anew": func(t *testing.T) {
+		"D13 a Service that is deleted and made anew": func(t *testing.T) {
 			w := serving(t)
 			delete(w.services, "shop")
 			w.run()

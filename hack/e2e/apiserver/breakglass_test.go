@@ -130,12 +130,12 @@ func TestRecreated(t *testing.T) {
 		return ""
 	})
 	with := func(o *unstructured.Unstructured) { o.SetAnnotations(saved) }
-	t.Run("sec/06 with the annotations that were saved", func(t *testing.T) {
+	t.Run("sec/06 D26 with the annotations that were saved", func(t *testing.T) {
 		refused(t, "it is made again", s.apply(t, "dev", s.manifest(t, "v1", with)), "approvals.countersign.dev/*")
 	})
 	s.mustApply(t, "dev", s.manifest(t, "v1"))
 	again := s.awaitCandidate(t)
-	t.Run("sec/06 with other uid, other digest", func(t *testing.T) {
+	t.Run("sec/06 D26 with other uid, other digest", func(t *testing.T) {
 		if again == digest {
 			t.Error("the digest is the same")
 		}

@@ -56,15 +56,15 @@ func TestPolicyIsNotChosen(t *testing.T) {
 	const forbidden = "approvalpolicies.countersign.dev"
 	for _, verb := range changeVerbs {
 		if _, ok, err := (change{verb: verb, have: have, want: weak}).send(within(t), dev); ok {
-			t.Run("sec/08 weakened by "+verb, func(t *testing.T) { refused(t, verb, err, forbidden, "forbidden") })
+			t.Run("sec/08 D20 weakened by "+verb, func(t *testing.T) { refused(t, verb, err, forbidden, "forbidden") })
 		}
 	}
 	own := object(t, "apiVersion: countersign.dev/v1alpha1\nkind: ApprovalPolicy\nmetadata: {name: own-"+s.namespace+"}\nspec: {namespaces: ["+s.namespace+"], rules: [{name: any, count: 1, groups: [developers]}]}")
 	for _, verb := range createVerbs[:3] {
-		t.Run("sec/08 one of their own by "+verb, func(t *testing.T) { refused(t, verb, createBy(within(t), dev, verb, own), forbidden, "forbidden") })
+		t.Run("sec/08 D20 one of their own by "+verb, func(t *testing.T) { refused(t, verb, createBy(within(t), dev, verb, own), forbidden, "forbidden") })
 	}
 	for _, verb := range deleteVerbs {
-		t.Run("sec/08 taken away by "+verb, func(t *testing.T) {
+		t.Run("sec/08 D20 taken away by "+verb, func(t *testing.T) {
 			refused(t, verb, deleteBy(within(t), dev, verb, s.namespace), forbidden, "forbidden")
 		})
 	}
@@ -145,16 +145,16 @@ func TestCopiedReceipts(t *testing.T) {
 	as := func(value string) func(*unstructured.Unstructured) {
 		return all(vote("alice", value), annotate(v1alpha1.ReceiptPrefix+"alice", copied))
 	}
-	t.Run("sec/28 as it is", func(t *testing.T) {
+	t.Run("sec/28 D26 as it is", func(t *testing.T) {
 		to.asStage().each(t, attempt{what: "copied", who: "mallory", on: "releases/" + shopName, change: as(digest)}, wantsRefusal("a copy"))
 	})
-	t.Run("sec/28 beside a vote that fits", func(t *testing.T) {
+	t.Run("sec/28 D26 beside a vote that fits", func(t *testing.T) {
 		to.asStage().each(t, attempt{what: "copied", who: "mallory", on: "releases/" + shopName, change: as(other)}, wantsRefusal("a copy"))
 	})
-	t.Run("sec/28 the receipt alone", func(t *testing.T) {
+	t.Run("sec/28 D26 the receipt alone", func(t *testing.T) {
 		to.asStage().each(t, attempt{what: "copied", who: "mallory", on: "releases/" + shopName, change: annotate(v1alpha1.ReceiptPrefix+"alice", copied)}, wantsRefusal("a copy"))
 	})
-	t.Run("sec/28 without any lock", func(t *testing.T) {
+	t.Run("sec/28 D26 without any lock", func(t *testing.T) {
 		to.withoutPolicies(t)
 		to.withoutWebhook(t)
 		eventually(t, "the webhook is no longer called", func() string { return text(to.patch(t, "mallory", annotations(as(other)))) })

@@ -59,7 +59,7 @@ func endpointsRules() []rule {
 		"ports": []any{map[string]any{"name": "http", "port": int64(8080), "protocol": "TCP"}}}})
 	made := transform(serviceText("made", "", "", "green"), all(drop("metadata.labels"), drop("metadata.annotations")))
 	return []rule{{
-		policy: slicePolicy, row: "sec/18",
+		policy: slicePolicy, row: "sec/18 D28",
 		says: " which carries the traffic of Release ",
 		refused: []attempt{
 			{what: "one more slice of a Service", who: "dev", create: sliceText("made", "shop")},

@@ -36,8 +36,8 @@ func TestLife(t *testing.T) {
 	}
 	s.awaitStable(t)
 	t.Logf("a whole cycle took %d API requests of the operator: %s", len(s.requests(t, start)), count(s.requests(t, start)))
-	t.Run("sick", s.sickAndBack)
-	t.Run("deleted", s.deletedAndServing)
+	t.Run("D01 sick", s.sickAndBack)
+	t.Run("D14 deleted", s.deletedAndServing)
 }
 
 // sickAndBack: content that loses its Pods while it is observed goes back.

@@ -17,7 +17,7 @@ import (
 // TestGitOps: a sync neither fails nor loses votes, however the tool writes.
 func TestGitOps(t *testing.T) {
 	for _, manager := range []string{"argocd-controller", "kustomize-controller"} {
-		t.Run("sec/24 "+manager, func(t *testing.T) {
+		t.Run("sec/24 D22 a sync by "+manager, func(t *testing.T) {
 			s := openShop(t)
 			s.people["dev"] = s.people["bot"] // all content comes from the bot
 			s.oneMore(t)
@@ -158,11 +158,11 @@ func TestSelectorInGit(t *testing.T) {
 		_, err := s.people["bot"].of(git).Apply(within(t), git.GetName(), git, metav1.ApplyOptions{FieldManager: "argocd-controller", Force: true})
 		return err
 	}
-	t.Run("sec/49 it is refused", func(t *testing.T) {
+	t.Run("sec/49 D23 it is refused", func(t *testing.T) {
 		refused(t, "a sync", sync(), "cannot change the selector of Service shop", "take spec.selector out of your manifest")
 	})
 	s.withoutPolicies(t)
-	t.Run("sec/49 who insists is named", func(t *testing.T) {
+	t.Run("sec/49 D23 who insists is named", func(t *testing.T) {
 		s.await(t, "the Release stalls", func(r *v1alpha1.Release) bool {
 			if err := sync(); err != nil {
 				t.Fatal(err)

@@ -103,7 +103,7 @@ func statusStage(t *testing.T) *stage {
 
 func statusRules() []rule {
 	return []rule{{
-		policy: statusPolicy, row: "sec/22",
+		policy: statusPolicy, row: "sec/22 D20",
 		says: " cannot write the status of Release ",
 		refused: []attempt{
 			{what: "an author puts another digest there", who: "dev", on: "releases/shop/status", change: set("status.candidate.digest", digestTwo)},

@@ -40,7 +40,7 @@ func (s *shop) forbiddenVotes(t *testing.T, digest string) {
 	refused(t, "somebody whom no rule names approves", s.vote(t, "mallory", "mallory", digest), email("mallory"))
 	refused(t, "mallory as alice", s.vote(t, "mallory as alice", "alice", digest), "--as")
 	refused(t, "a client certificate", s.vote(t, "admin", "admin", digest), "client certificates")
-	t.Run("sec/50 sec/48 a tool as its ServiceAccount", func(t *testing.T) {
+	t.Run("sec/50 sec/48 D21 a tool as its ServiceAccount", func(t *testing.T) {
 		refused(t, "a ServiceAccount", s.vote(t, "bot", "bot", digest), "not a person")
 	})
 	t.Run("sec/65 one digest for every Release", func(t *testing.T) {

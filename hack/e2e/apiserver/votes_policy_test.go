@@ -214,9 +214,9 @@ func castingRules() []rule {
 			{what: "vote with a label", who: "bob", on: "releases/shop", change: all(cast("bob", bob, digestOne), label("tier", "front"))},
 		},
 	}, {
-		says: " is not a person and cannot vote on Release ", row: "sec/34",
+		says: " is not a person and cannot vote on Release ", row: "sec/34 D21",
 		refused: []attempt{
-			{what: "a tool votes for whoever clicks", row: "sec/50", who: "robot", on: "releases/shop", change: func(o *unstructured.Unstructured) {
+			{what: "a tool votes for whoever clicks", row: "sec/50 D21", who: "robot", on: "releases/shop", change: func(o *unstructured.Unstructured) {
 				cast("alice2", "system:serviceaccount:"+o.GetNamespace()+":robot", digestOne)(o)
 			}},
 			{what: "a sync brings a vote from Git", row: "sec/48", who: "robot", on: "releases/shop", change: vote("git", digestOne)},
@@ -244,7 +244,7 @@ func castingRules() []rule {
 		refused: []attempt{
 			{what: "mallory as alice comments", row: "sec/55", who: "mallory as alice", on: "releases/shop", change: comment("alice", "tested by nobody")},
 			{what: "a client certificate", row: "sec/42", who: "admin", on: "releases/shop", change: cast("admin", email("admin"), digestOne)},
-			{what: "mallory as alice", row: "sec/55", who: "mallory as alice", on: "releases/shop", change: cast("alice", alice, "reject:"+digestOne)},
+			{what: "mallory as alice", row: "sec/55 D21", who: "mallory as alice", on: "releases/shop", change: cast("alice", alice, "reject:"+digestOne)},
 		},
 		admitted: []attempt{{what: "a token", who: "bob", on: "releases/shop", change: cast("bob", bob, digestOne)}},
 	}, {
