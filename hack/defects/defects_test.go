@@ -68,7 +68,7 @@ func TestDocument(t *testing.T) {
 
 func TestNaming(t *testing.T) {
 	for text, want := range map[string][]int{
-		"TestX/sec/49_D23_somebody": {23}, "D09 D10 a D09 b": {9, 10}, "D12: in words": nil, "(D03, D16)": nil, "D1 a": nil, "D123 a": nil,
+		"TestX/sec/49_D23_somebody": {23}, "D09 D10 a D09 b": {9, 10}, `row: "sec/22 D20"`: {20}, "D12: in words": nil, "(D03, D16)": nil, "D1 a": nil, "D123 a": nil,
 	} {
 		if got := naming.In(text); !slices.Equal(got, want) {
 			t.Errorf("the rows in %q are %v, want %v", text, got, want)

@@ -18,7 +18,7 @@ import (
 )
 
 // naming is how a test names the defect that it plays.
-var naming = rows.Naming{Marker: regexp.MustCompile(`D(\d\d)[ _]`)}
+var naming = rows.Naming{Marker: regexp.MustCompile(`D(\d\d)(?:[ _"]|$)`)}
 
 func main() {
 	rows.Command{

@@ -81,7 +81,7 @@ func document(w io.Writer, all []row, files map[int][]string, read func(string) 
 var literal = regexp.MustCompile(`"(?:[^"\\\n]|\\.)*"`)
 
 // numbering is what a name has in front.
-var numbering = regexp.MustCompile(`^(?:(?:D|sec/|I)\d\d )+`)
+var numbering = regexp.MustCompile(`^(?:(?:D|sec/|I)\d\d(?: |$))+`)
 
 // titles are the names that tests of a row have in a file, without numbers. A
 // name that the test puts together is not among them.
