@@ -51,7 +51,13 @@ func (s *shop) restless(t *testing.T) {
 	ctx, cancel := context.WithCancel(within(t))
 	ended := make(chan error, 1)
 	go func() { ended <- s.disturb(ctx) }()
-	second := s.promote(t, "v2")
+	s.mustApply(t, "dev", s.manifest(t, "v2"))
+	digest := s.awaitTested(t)
+	for _, who := range []string{"alice", "bob"} {
+		// A vote is refused until the operator has seen the newest size.
+		eventually(t, who+" votes", func() string { return text(s.vote(t, who, who, digest)) })
+	}
+	second := s.awaitActive(t, digest)
 	s.awaitStable(t)
 	cancel()
 	if err := <-ended; err != nil {
