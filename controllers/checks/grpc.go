@@ -91,6 +91,8 @@ func (h health) refusal(t Target, code codes.Code) error {
 		return fmt.Errorf("Pod %s does not have the service grpc.health.v1.Health", t.Pod)
 	case codes.NotFound:
 		return fmt.Errorf("Pod %s does not know how it is%s", t.Pod, h.of())
+	case codes.DeadlineExceeded: // the server is told the deadline, and may be the first to see it pass
+		return fmt.Errorf("Pod %s did not answer in time", t.Pod)
 	case codes.Unavailable, codes.Internal:
 		return fmt.Errorf("Pod %s broke off the connection, or does not speak gRPC", t.Pod)
 	}

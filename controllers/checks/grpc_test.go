@@ -63,7 +63,9 @@ func TestGRPC(t *testing.T) {
 	for name, tc := range map[string]struct {
 		check  v1alpha1.GRPCCheck
 		answer func(context.Context, string) (int32, error)
-		want   string
+		// timeout in seconds; 0 is long enough for what answers.
+		timeout int32
+		want    string
 	}{
 		"serving": {answer: is(1)},
 		"the service it asks about": {check: about, answer: func(ctx context.Context, service string) (int32, error) {
@@ -82,7 +84,7 @@ func TestGRPC(t *testing.T) {
 		"no health service":         {want: "does not have the service grpc.health.v1.Health"},
 		"a refusal":                 {answer: fails(codes.PermissionDenied), want: "answered gRPC code PermissionDenied"},
 		"unavailable":               {answer: fails(codes.Unavailable), want: "broke off the connection, or does not speak gRPC"},
-		"one that hangs":            {answer: func(ctx context.Context, _ string) (int32, error) { <-ctx.Done(); return 1, nil }, want: "did not answer within 1 s"},
+		"one that hangs":            {answer: func(ctx context.Context, _ string) (int32, error) { <-ctx.Done(); return 1, nil }, timeout: 1, want: "Pod shop-0 did not answer"},
 		"one that says more than an answer holds": {answer: func(ctx context.Context, _ string) (int32, error) {
 			return 1, grpc.SetHeader(ctx, metadata.Pairs("x", strings.Repeat("x", 2*headLimit)))
 		}, want: "Pod shop-0"},
@@ -90,7 +92,7 @@ func TestGRPC(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			answers(t, put(t, v1alpha1.Check{GRPC: &tc.check}, grpcTarget(t, tc.answer)), tc.want)
+			answers(t, put(t, v1alpha1.Check{GRPC: &tc.check, TimeoutSeconds: tc.timeout}, grpcTarget(t, tc.answer)), tc.want)
 		})
 	}
 	to := target(t, says("hidden"))

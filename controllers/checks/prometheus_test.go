@@ -4,6 +4,7 @@
 package checks
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -33,14 +34,14 @@ func lessThanOne(port int32) v1alpha1.PrometheusCheck {
 }
 
 // measured asks a Prometheus that answers so.
-func measured(t *testing.T, handler http.HandlerFunc, change func(*v1alpha1.PrometheusCheck), pods ...string) error {
+func measured(t *testing.T, timeout int32, handler http.HandlerFunc, change func(*v1alpha1.PrometheusCheck), pods ...string) error {
 	t.Helper()
 	to := target(t, handler)
 	c := lessThanOne(to.Port)
 	if change != nil {
 		change(&c)
 	}
-	run := Run{Check: v1alpha1.Check{Prometheus: &c, TimeoutSeconds: 1}, Targets: []Target{{Pod: "shop-0", IP: "192.0.2.1"}}}
+	run := Run{Check: v1alpha1.Check{Prometheus: &c, TimeoutSeconds: timeout}, Targets: []Target{{Pod: "shop-0", IP: "192.0.2.1"}}}
 	if len(pods) > 0 {
 		run.Targets = nil
 	}
@@ -68,6 +69,7 @@ func errs(code int, kind string) http.HandlerFunc {
 func TestPrometheus(t *testing.T) {
 	for name, tc := range map[string]struct {
 		handler http.HandlerFunc
+		timeout int32
 		want    string
 		// failed is whether it is a failure of the Pods.
 		failed bool
@@ -103,11 +105,11 @@ func TestPrometheus(t *testing.T) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = w.Write([]byte(vector("0")))
 		}, want: "broke off its answer"},
-		"one that hangs": {handler: hangs, want: "the Prometheus did not answer in time"},
+		"one that hangs": {handler: hangs, timeout: 1, want: "the Prometheus did not answer in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := measured(t, tc.handler, nil)
+			err := measured(t, cmp.Or(tc.timeout, patience), tc.handler, nil)
 			answers(t, err, tc.want)
 			if err != nil && isUnclear(err) == tc.failed {
 				t.Errorf("%v: unclear is %t", err, isUnclear(err))
@@ -133,7 +135,7 @@ func TestOperators(t *testing.T) {
 func TestQuery(t *testing.T) {
 	asked := func(query string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			if r.Method != http.MethodGet || r.URL.Path != "/prefix/api/v1/query" || r.FormValue("query") != query || r.FormValue("timeout") != "1s" {
+			if r.Method != http.MethodGet || r.URL.Path != "/prefix/api/v1/query" || r.FormValue("query") != query || r.FormValue("timeout") != "30s" {
 				w.WriteHeader(http.StatusTeapot)
 				return
 			}
@@ -156,7 +158,7 @@ func TestQuery(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := `sum(errors{namespace="prod",pod=~"` + tc.want + `"})`
-			answers(t, measured(t, asked(want), change, tc.pods...), "")
+			answers(t, measured(t, 30, asked(want), change, tc.pods...), "")
 		})
 	}
 }
@@ -184,7 +186,7 @@ func TestAddress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := lessThanOne(0)
 			c.Address = tc.address + strconv.Itoa(int(to.Port))
-			run := Run{Check: v1alpha1.Check{Prometheus: &c, TimeoutSeconds: 1}, Targets: []Target{{Pod: "shop-0"}}}
+			run := Run{Check: v1alpha1.Check{Prometheus: &c, TimeoutSeconds: patience}, Targets: []Target{{Pod: "shop-0"}}}
 			err := putRun(t, run, run.Targets[0], tc.service)
 			answers(t, err, tc.want)
 			if err != nil && !isUnclear(err) {
@@ -201,7 +203,7 @@ func TestPrometheusWithTLS(t *testing.T) {
 	c.Address = "https://prometheus.monitoring.svc:" + strconv.Itoa(int(to.Port))
 	for _, name := range []string{"example.com", "prometheus.internal"} {
 		c.TLS = &v1alpha1.CheckTLS{CA: ca(v1alpha1.Secret, ""), ServerName: name}
-		run := Run{Check: v1alpha1.Check{Prometheus: &c, TimeoutSeconds: 1}, Targets: []Target{{Pod: "shop-0"}}}
+		run := Run{Check: v1alpha1.Check{Prometheus: &c, TimeoutSeconds: patience}, Targets: []Target{{Pod: "shop-0"}}}
 		err := putRun(t, run, run.Targets[0], monitoring(to.IP, nil), secret)
 		answers(t, err, map[string]string{"prometheus.internal": "the Prometheus showed a certificate"}[name])
 	}
