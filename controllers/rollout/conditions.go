@@ -160,7 +160,7 @@ func (p *plan) paused() claimAbout {
 }
 
 func (p *plan) released() claimAbout {
-	if a := p.st.Active; a != nil && a.Revision == p.snap.Revision && len(p.snap.Problems) == 0 {
+	if a := p.st.Active; a != nil && a.Revision == p.snap.Revision && len(p.snap.Problems) == 0 && p.st.Phase != v1alpha1.PhaseSwitching {
 		return yes(v1alpha1.ReasonReleased, "the newest content of the spec serves")
 	}
 	if p.st.Phase == v1alpha1.PhaseHalted || len(p.blockers) > 0 {

@@ -97,15 +97,22 @@ func TestDefects(t *testing.T) {
 			w.wants(v1alpha1.PhaseAwaitingApproval)
 			w.wantsTraffic(green)
 		},
-		"while the endpoints follow it is not Ready": func(t *testing.T) {
+		"D25 it is not released before all of the traffic is there": func(t *testing.T) {
 			w := serving(t)
+			w.wantsCondition(v1alpha1.ConditionReleased, metav1.ConditionTrue, v1alpha1.ReasonReleased)
 			w.edit("v2")
+			w.step()
+			w.wantsCondition(v1alpha1.ConditionReleased, metav1.ConditionFalse, v1alpha1.ReasonProgressing)
 			w.run()
+			w.wantsCondition(v1alpha1.ConditionReleased, metav1.ConditionFalse, v1alpha1.ReasonAwaitingApproval)
 			w.lag = true
 			w.approve("bob")
 			w.run()
-			w.wantsReady(metav1.ConditionFalse, v1alpha1.ReasonProgressing)
+			w.wantsCondition(v1alpha1.ConditionReleased, metav1.ConditionFalse, v1alpha1.ReasonProgressing)
 			w.wantsCondition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonProgressing)
+			w.lag = false
+			w.run()
+			w.wantsCondition(v1alpha1.ConditionReleased, metav1.ConditionTrue, v1alpha1.ReasonReleased)
 		},
 	})
 }
