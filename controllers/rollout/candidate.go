@@ -101,7 +101,7 @@ func (p *plan) materialised(c *v1alpha1.CandidateStatus, w Workload) bool {
 func (p *plan) workable() bool {
 	c := p.st.Candidate
 	return c != nil && c.Halted == nil && p.moving() == nil && p.fenced() && !p.observing() &&
-		!p.spec().Paused && len(p.blockers) == 0 && !p.snap.InUse(c.Colour)
+		!p.cameThrough() && !p.spec().Paused && len(p.blockers) == 0 && !p.snap.InUse(c.Colour)
 }
 
 // prepare brings the idle colour to the candidate and, when it is complete,

@@ -226,6 +226,14 @@ func (p *plan) fenced() bool {
 	return true
 }
 
+// cameThrough tells whether a switch that was called off led a Service away all
+// the same, which has been parked since, and not enough time has gone by for the
+// endpoints that it had to be seen, and to be gone.
+func (p *plan) cameThrough() bool {
+	sw := p.st.Switch
+	return sw != nil && sw.CancelledAt != nil && p.st.Epoch > sw.Epoch && !p.due(sw.CancelledAt.Add(unwatched))
+}
+
 func (p *plan) settled() *metav1.MicroTime {
 	now := p.microNow()
 	return &now

@@ -100,6 +100,8 @@ func TestCallingOff(t *testing.T) {
 			w.writes = 9
 			w.run()
 			w.wantsTraffic("")
+			w.wants(v1alpha1.PhasePreparing) // until the endpoints can be known to be gone
+			w.pass(30 * time.Second)
 			w.wants(v1alpha1.PhaseAwaitingApproval)
 		},
 		"a Service that is led away in between is written under a new epoch": func(t *testing.T) {
@@ -296,6 +298,30 @@ func TestServiceTakenOut(t *testing.T) {
 		t.Errorf("these follow: %v", s)
 	}
 	w.wantsCondition(v1alpha1.ConditionStalled, "", "")
+}
+
+// Before anything is active, such a Service is parked, and the colour that it led
+// to is left alone until its endpoints can be known to be gone.
+func TestFirstSwitchThatCameThrough(t *testing.T) {
+	w := newWorld(t)
+	w.run()
+	w.approve("bob")
+	d := rollout.Decide(w.snapshot())
+	late := d.Actions[len(d.Actions)-1].(rollout.ShiftTraffic)
+	w.rel.Status = d.Status
+	w.edit("v2")
+	w.rel.Status = rollout.Decide(w.snapshot()).Status
+	if sw := w.rel.Status.Switch; sw.CancelledAt == nil || !w.carry(late) {
+		t.Fatalf("the switch %+v is not called off, or was not carried out", sw)
+	}
+	w.did = nil
+	w.run()
+	w.wantsTraffic("")
+	w.wantsActions("Park shop")
+	w.pass(29 * time.Second)
+	w.wantsActions()
+	w.pass(time.Second)
+	w.wantsActions("Materialise blue 3")
 }
 
 // A preview that the spec calls by another name, or whose Service it names no

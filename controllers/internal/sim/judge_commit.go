@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // committed judges the record of a decision to switch, at the version that it
@@ -17,6 +18,12 @@ func (o *oracle) committed(actor string, rel *v1alpha1.Release, now *v1alpha1.Re
 		o.sim.violate("I5", "epoch %d is used twice", sw.Epoch)
 	}
 	o.goesOn()
+	if had := o.halfDone(rel.Status.Switch, sw); had != nil {
+		c := *had
+		c.epoch = sw.Epoch
+		o.commits[sw.Epoch] = &c
+		return
+	}
 	c := o.commitment(rel, sw)
 	o.commits[sw.Epoch] = c
 	switch sw.Reason {
@@ -41,6 +48,24 @@ func (o *oracle) committed(actor string, rel *v1alpha1.Release, now *v1alpha1.Re
 			o.sim.violate("I1", "a repair leads to %s, and %s is active", c.to.Digest, c.active)
 		}
 	}
+}
+
+// halfDone is the promotion that a switch only gives another epoch, while some
+// Services are where it leads: it is finished, whatever became of its ground.
+func (o *oracle) halfDone(was, now *v1alpha1.SwitchStatus) *commitment {
+	if was == nil || !now.Reason.Promotes() || was.Reason != now.Reason || was.To.Digest != now.To.Digest || !was.IntendedAt.Equal(&now.IntendedAt) {
+		return nil
+	}
+	for _, name := range activeServices {
+		svc, _ := o.sim.server.get(serviceKey(name)).(*corev1.Service)
+		if svc == nil || svc.Spec.Selector[v1alpha1.ColourLabel] != string(now.To.Colour) {
+			continue
+		}
+		if epoch, _ := number(epochText(svc)); epoch == was.Epoch {
+			return o.commits[was.Epoch]
+		}
+	}
+	return nil
 }
 
 // promotion: I1, I8 and I14 as far as the operator could know.
