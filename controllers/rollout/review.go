@@ -13,8 +13,7 @@ import (
 )
 
 func (p *plan) reviewCommand(digest string) string {
-	return fmt.Sprintf("kubectl annotate release %s -n %s --overwrite %s<you>=%s",
-		p.snap.Release.Name, p.snap.Release.Namespace, v1alpha1.ReviewPrefix, digest)
+	return p.annotate(v1alpha1.ReviewPrefix + "<you>=" + digest)
 }
 
 // forgetReview: nothing happened that somebody would have to look at.

@@ -20,21 +20,18 @@ func report(w io.Writer, all []row, found rows.Evidence) (bool, error) {
 	passed, failing, open := 0, 0, 0
 	var out strings.Builder
 	for _, r := range all {
-		switch failed := found.Failed[r.number]; {
-		case len(failed) > 0:
+		verdict, says := found.Verdict(r.number, r.here)
+		switch verdict {
+		case rows.Fail:
 			failing++
-			fmt.Fprintf(&out, "D%02d FAIL %s\n", r.number, strings.Join(failed, "; "))
-		case found.Passed[r.number] == 0:
+		case rows.Open:
 			open++
-			fmt.Fprintf(&out, "D%02d OPEN no test has shown that %s\n", r.number, r.here)
 		default:
 			passed++
-			fmt.Fprintf(&out, "D%02d PASS %s\n", r.number, r.here)
 		}
+		fmt.Fprintf(&out, "D%02d %s %s\n", r.number, verdict, says)
 	}
-	for _, name := range found.Others {
-		fmt.Fprintf(&out, "failed besides: %s\n", name)
-	}
+	out.WriteString(found.Besides())
 	fmt.Fprintf(&out, "%d rows: %d passed, %d failed, %d open\n", len(all), passed, failing, open)
 	_, err := io.WriteString(w, out.String())
 	return failing == 0 && open == 0 && len(found.Others) == 0, err

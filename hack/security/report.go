@@ -17,24 +17,19 @@ func report(w io.Writer, all []row, found rows.Evidence) (bool, error) {
 	tested, accepted, open := 0, 0, 0
 	var out strings.Builder
 	for _, r := range all {
-		switch failed := found.Failed[r.number]; {
-		case len(failed) > 0:
-			open++
-			fmt.Fprintf(&out, "sec/%02d FAIL %s\n", r.number, strings.Join(failed, "; "))
-		case r.accepted != "":
+		verdict, says := found.Verdict(r.number, r.refused)
+		switch {
+		case verdict != rows.Fail && r.accepted != "":
 			accepted++
-			fmt.Fprintf(&out, "sec/%02d ACCEPTED SECURITY.md, %s\n", r.number, r.accepted)
-		case found.Passed[r.number] == 0:
-			open++
-			fmt.Fprintf(&out, "sec/%02d OPEN no test has shown that %s\n", r.number, r.refused)
-		default:
+			verdict, says = "ACCEPTED", "SECURITY.md, "+r.accepted
+		case verdict == rows.Pass:
 			tested++
-			fmt.Fprintf(&out, "sec/%02d PASS %s\n", r.number, r.refused)
+		default:
+			open++
 		}
+		fmt.Fprintf(&out, "sec/%02d %s %s\n", r.number, verdict, says)
 	}
-	for _, name := range found.Others {
-		fmt.Fprintf(&out, "failed besides: %s\n", name)
-	}
+	out.WriteString(found.Besides())
 	fmt.Fprintf(&out, "%d rows: %d tested, %d accepted risk, %d open\n", len(all), tested, accepted, open)
 	_, err := io.WriteString(w, out.String())
 	return open == 0 && len(found.Others) == 0, err
