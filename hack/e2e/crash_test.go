@@ -47,6 +47,8 @@ func newStage(t *testing.T, namespace string) *stage {
 	// Pods of another test's operator would act beside ours.
 	s.Do(identity.Admin, "delete", "deployment", operator.Account, operator.Webhook, "-n", operator.Namespace, "--ignore-not-found", "--wait", "--cascade=foreground")
 	g.start()
+	// What a run before left; its Release ends with the operator's help.
+	s.Do(identity.Admin, "delete", "namespace", namespace, "--ignore-not-found", "--wait", "--timeout=120s")
 	s.Apply(identity.Admin, "the stage", strings.ReplaceAll(stageManifest, "NAMESPACE", namespace))
 	if g.switches, err = s.WatchSwitches("shop"); err != nil {
 		t.Fatal(err)
