@@ -17,17 +17,20 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 )
@@ -144,12 +147,15 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if workers == 0 {
 		workers = 4
 	}
-	builder := ctrl.NewControllerManagedBy(mgr).
+	// Their status changes with each Pod.
+	specOrLabels := builder.WithPredicates(predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}))
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named("release").
 		For(&v1alpha1.Release{}).
 		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&discoveryv1.EndpointSlice{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
+		Watches(&policyv1.PodDisruptionBudget{}, handler.EnqueueRequestsFromMapFunc(r.inNamespace), specOrLabels).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(r.byService)).
 		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.byConfig(v1alpha1.ConfigMap))).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.byConfig(v1alpha1.Secret))).
@@ -157,9 +163,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		WatchesRawSource(source.Channel(changed, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers})
 	if o.JudgeAgain != nil {
-		builder.WatchesRawSource(source.Channel(o.JudgeAgain, handler.EnqueueRequestsFromMapFunc(r.all)))
+		b.WatchesRawSource(source.Channel(o.JudgeAgain, handler.EnqueueRequestsFromMapFunc(r.all)))
 	}
-	return builder.Complete(r)
+	return b.Complete(r)
 }
 
 func servicesNamed(o client.Object) []string {
@@ -218,6 +224,16 @@ func (r *Reconciler) byConfig(kind v1alpha1.ConfigKind) handler.MapFunc {
 		}
 		return append(byLabel(ctx, o), requestsFor(named.Items)...)
 	}
+}
+
+// inNamespace finds all Releases of a namespace: whose Pods somebody's
+// PodDisruptionBudget covers, or covered before, is not known.
+func (r *Reconciler) inNamespace(ctx context.Context, o client.Object) []reconcile.Request {
+	var list v1alpha1.ReleaseList
+	if err := r.Client.List(ctx, &list, client.InNamespace(o.GetNamespace())); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "list the Releases beside a PodDisruptionBudget", "budget", client.ObjectKeyFromObject(o))
+	}
+	return requestsFor(list.Items)
 }
 
 // all Releases are looked at when a policy changes: which namespaces it covered

@@ -93,6 +93,9 @@ const (
 	ReasonConfigLost = "ConfigLost"
 	// ReasonDrifted: the serving Deployment was changed by someone else.
 	ReasonDrifted = "Drifted"
+	// ReasonBudgetConflict: somebody keeps changing a PodDisruptionBudget that the
+	// operator makes.
+	ReasonBudgetConflict = "BudgetConflict"
 	// ReasonNoPolicy: no ApprovalPolicy with rules covers the namespace.
 	ReasonNoPolicy = "NoPolicy"
 	// ReasonGateFrozen: a guard of the gate was not seen to hold, so that nothing

@@ -79,6 +79,12 @@ type ReleaseStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Checks []CheckStatus `json:"checks,omitempty"`
+	// budgets are what is known of the PodDisruptionBudgets of the colours.
+	// +optional
+	// +listType=map
+	// +listMapKey=colour
+	// +kubebuilder:validation:MaxItems=2
+	Budgets []BudgetStatus `json:"budgets,omitempty"`
 	// history lists the switches, the latest first.
 	// +optional
 	// +listType=map

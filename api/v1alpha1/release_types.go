@@ -127,6 +127,12 @@ type ReleaseSpec struct {
 	// +kubebuilder:validation:Maximum=3600
 	ReadinessGraceSeconds *int32 `json:"readinessGraceSeconds,omitempty"`
 
+	// disruptionBudget says how many Pods of a colour may be evicted at once. Each
+	// colour that has Pods gets a PodDisruptionBudget of its own, unless somebody
+	// else's covers its Pods. It is not part of what is approved. Unset means 25%.
+	// +optional
+	DisruptionBudget *DisruptionBudget `json:"disruptionBudget,omitempty"`
+
 	// approval adds demands to those of the policies. It cannot take any away:
 	// its rules are judged as one more policy that has to agree.
 	// +optional

@@ -79,6 +79,12 @@ func (a *Actor) one(ctx context.Context, rel *v1alpha1.Release, action rollout.A
 		return a.surrenderConfig(ctx, rel, action)
 	case rollout.Scale:
 		return a.scale(ctx, rel, action)
+	case rollout.KeepBudget:
+		return a.keepBudget(ctx, rel, action)
+	case rollout.DropBudget:
+		return a.dropBudget(ctx, rel, action)
+	case rollout.SurrenderBudget:
+		return a.surrenderBudget(ctx, rel, action)
 	case rollout.PointPreview:
 		return a.pointPreview(ctx, rel, action)
 	case rollout.ShiftTraffic:

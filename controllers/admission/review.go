@@ -64,6 +64,9 @@ func newReview(req admission.Request) (*review, error) {
 	return r, err
 }
 
+// notContent are the fields of a spec that may change at any time.
+var notContent = [...]string{"replicas", "disruptionBudget", "paused"}
+
 // compare looks at the specs as they are stored, like the admission policies,
 // so that both agree on what a change is. Whole numbers are compared as such: as
 // floats, large ones would be equal to their neighbours.
@@ -79,8 +82,9 @@ func compare(was, now []byte) (specChanged, contentChanged bool, err error) {
 	}
 	specChanged = !reflect.DeepEqual(a.Spec, b.Spec)
 	for _, spec := range []map[string]any{a.Spec, b.Spec} {
-		delete(spec, "replicas")
-		delete(spec, "paused")
+		for _, field := range notContent {
+			delete(spec, field)
+		}
 	}
 	return specChanged, !reflect.DeepEqual(a.Spec, b.Spec), nil
 }

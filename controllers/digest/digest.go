@@ -52,7 +52,8 @@ type Input struct {
 	Services []Service
 	// Config are the ConfigMaps and Secrets that belong to the content.
 	Config []v1alpha1.ConfigCopy
-	// Spec of the Release. template, replicas and paused are not covered.
+	// Spec of the Release. template, replicas,
+	// disruptionBudget and paused are not covered.
 	Spec v1alpha1.ReleaseSpec
 	// Policies that the approval covers, as approval.Demands returns them.
 	Policies []approval.Policy
@@ -96,7 +97,7 @@ func Of(in Input) (string, error) {
 }
 
 // Revision identifies the content of a spec as it is written, in 32 lower-case
-// hex digits: all of it but replicas and paused. It names objects and tells that
+// hex digits: all of it but replicas, disruptionBudget and paused. It names objects and tells that
 // content changed; what is approved is told by Of alone.
 func Revision(spec v1alpha1.ReleaseSpec) (string, error) {
 	sum, err := hash(struct {
@@ -141,7 +142,7 @@ func TemplateHash(template corev1.PodTemplateSpec) (string, error) {
 
 // asWritten is a spec without what may change at any time.
 func asWritten(spec v1alpha1.ReleaseSpec) v1alpha1.ReleaseSpec {
-	spec.Replicas = nil
+	spec.Replicas, spec.DisruptionBudget = nil, nil
 	spec.Paused = false
 	return spec
 }

@@ -61,5 +61,8 @@ func (o *Observer) Snapshot(ctx context.Context, rel *v1alpha1.Release, results 
 	if err := o.workloads(ctx, &s); err != nil {
 		return s, err
 	}
+	if err := o.budgets(ctx, &s); err != nil {
+		return s, err
+	}
 	return s, o.services(ctx, &s)
 }

@@ -273,7 +273,7 @@ func TestServicesBesidesTheSpec(t *testing.T) {
 func TestErrors(t *testing.T) {
 	for kind, want := range map[string]string{
 		"ApprovalPolicy": "list ApprovalPolicies", "Pod": "list Pods of Release prod/shop", "Deployment": "get Deployment prod/shop-",
-		"Service": "get Service prod/shop", "EndpointSlice": "list EndpointSlices of Service prod/shop",
+		"Service": "get Service prod/shop", "PodDisruptionBudget": "list PodDisruptionBudgets in namespace prod", "EndpointSlice": "list EndpointSlices of Service prod/shop",
 	} {
 		t.Run(kind, func(t *testing.T) {
 			r := newReader(t, service("shop", nil))

@@ -50,6 +50,9 @@ type world struct {
 	config   map[v1alpha1.ConfigRef]string
 	copies   map[v1alpha1.ConfigRef]*rollout.Copy
 	services map[string]*service
+	budgets  map[v1alpha1.Colour]*budget
+	// budgeted is what was done to them. It is not in did: few scenarios are about it.
+	budgeted []string
 	// outcomes are what checks find, by name; Passed unless told.
 	outcomes map[string]v1alpha1.CheckState
 	results  []rollout.CheckResult
@@ -100,7 +103,7 @@ func newWorld(t tester, changes ...func(*world)) *world {
 		}},
 		authors:  rollout.Authors{Names: []string{"dev"}, Known: true},
 		colours:  map[v1alpha1.Colour]*colour{blue: {}, green: {}},
-		services: map[string]*service{}, votes: map[string]approval.Vote{},
+		services: map[string]*service{}, budgets: map[v1alpha1.Colour]*budget{blue: {}, green: {}}, votes: map[string]approval.Vote{},
 		outcomes: map[string]v1alpha1.CheckState{}, promoted: map[string]bool{},
 		config: map[v1alpha1.ConfigRef]string{}, copies: map[v1alpha1.ConfigRef]*rollout.Copy{},
 	}
@@ -287,7 +290,7 @@ func (w *world) refs() []v1alpha1.ServiceRef {
 
 func (w *world) workload(c v1alpha1.Colour) rollout.Workload {
 	m := w.colours[c]
-	out := rollout.Workload{Name: rollout.WorkloadName("shop", c)}
+	out := rollout.Workload{Name: rollout.WorkloadName("shop", c), Budget: w.budgets[c].read()}
 	if !m.exists && !m.leaving {
 		return out
 	}

@@ -74,6 +74,7 @@ func (p *plan) steps() {
 	p.keepConfig()
 	p.collect()
 	p.sweep()
+	p.keepBudgets()
 }
 
 func (p *plan) do(a Action) { p.actions = append(p.actions, a) }

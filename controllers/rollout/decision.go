@@ -9,6 +9,7 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/approval"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // Decision is what to do about a Snapshot: first write Status, then carry out
@@ -67,6 +68,8 @@ const (
 	NoticeSelectorRepaired   = "SelectorRepaired"
 	NoticeColourRetired      = "ColourRetired"
 	NoticeConfigRestored     = "ConfigRestored"
+	NoticeBudgetRestored     = "BudgetRestored"
+	NoticeBudgetLeftToOthers = "BudgetLeftToOthers"
 	NoticeStalled            = "Stalled"
 )
 
@@ -123,6 +126,27 @@ type Scale struct {
 	Colour          v1alpha1.Colour
 	ResourceVersion string
 	Replicas        int32
+}
+
+// KeepBudget makes the PodDisruptionBudget of a colour, or puts it back. An empty
+// ResourceVersion means that it does not exist.
+type KeepBudget struct {
+	Colour          v1alpha1.Colour
+	ResourceVersion string
+	MaxUnavailable  intstr.IntOrString
+}
+
+// DropBudget deletes the PodDisruptionBudget of a colour as it was read.
+type DropBudget struct {
+	Colour          v1alpha1.Colour
+	ResourceVersion string
+}
+
+// SurrenderBudget takes our marks off the PodDisruptionBudget of a colour and
+// ties it to the Deployment, so that it goes with it.
+type SurrenderBudget struct {
+	Colour          v1alpha1.Colour
+	ResourceVersion string
 }
 
 // PointPreview makes a preview Service lead to a colour; it is created with
@@ -213,3 +237,6 @@ func (CopyConfig) isAction()      {}
 func (MarkConfig) isAction()      {}
 func (DropConfig) isAction()      {}
 func (SurrenderConfig) isAction() {}
+func (KeepBudget) isAction()      {}
+func (DropBudget) isAction()      {}
+func (SurrenderBudget) isAction() {}

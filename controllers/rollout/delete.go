@@ -36,10 +36,13 @@ func (p *plan) delete() {
 		case !w.Exists:
 		case !p.takesDown() && (p.snap.InUse(c) || p.st.Active != nil && p.st.Active.Colour == c):
 			staying = append(staying, c)
+			p.surrenderBudget(c)
 			p.do(Surrender{Colour: c})
+			continue
 		default:
 			p.do(Remove{Colour: c, ResourceVersion: w.ResourceVersion})
 		}
+		p.dropBudget(c)
 	}
 	p.deleteConfig(staying)
 	p.do(RemoveFinalizer{})

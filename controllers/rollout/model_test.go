@@ -77,6 +77,10 @@ func (w *world) probe(runs []rollout.CheckRun) bool {
 
 // carry does what package act does, and tells whether to go on.
 func (w *world) carry(a rollout.Action) bool {
+	switch a := a.(type) {
+	case rollout.KeepBudget, rollout.DropBudget, rollout.SurrenderBudget:
+		return w.writeBudget(a)
+	}
 	w.did = append(w.did, spell(a))
 	switch a := a.(type) {
 	case rollout.AddFinalizer:

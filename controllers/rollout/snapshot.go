@@ -89,6 +89,20 @@ type Workload struct {
 	// Total, Updated, Ready and Available Pods as the Deployment counts them.
 	Total, Updated, Ready, Available int32
 	Pods                             []Pod
+	Budget                           Budget
+}
+
+// Budget is the PodDisruptionBudget of a colour.
+type Budget struct {
+	// Exists is true when it is there under its name and carries our labels.
+	Exists          bool
+	ResourceVersion string
+	// MaxUnavailable as it is written in its spec.
+	MaxUnavailable string
+	// Intact is true when the rest of its spec is as the operator writes it.
+	Intact bool
+	// Other is one of somebody else's that covers the Pods or has the name.
+	Other string
 }
 
 // Pod is one Pod of a colour.

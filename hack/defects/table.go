@@ -68,7 +68,7 @@ func table() []row {
 		{26, "an approval of another object was accepted", "KA#2365, #6562",
 			"a vote is of one cluster, namespace, name and uid"},
 		{27, "teardown removed more Pods than a PodDisruptionBudget allows", "AR#4270",
-			"each colour has a PodDisruptionBudget while it is taken down"},
+			"each colour has a PodDisruptionBudget of its own, from its first Pod to its last"},
 		{28, "who writes EndpointSlices got round the selector", "CVE-2021-25740",
 			"nobody but its controller writes endpoints of a Release's Service"},
 		{29, "a user's autoscaler stayed disabled after a finalizer that failed", "KR hpa.go",

@@ -28,6 +28,7 @@ func (s *sim) atRest() {
 	s.oracle.votesExplained(rel, &rel.Status)
 	stalled := conditionOf(&rel.Status, v1alpha1.ConditionStalled)
 	s.configAtRest(rel, stalled != nil)
+	s.budgetsAtRest(rel)
 	a := rel.Status.Active
 	if a == nil {
 		return
@@ -253,6 +254,7 @@ func (s *sim) goesAway() {
 			s.violate("I17", "Deployment %s still carries our marks", d.Name)
 		}
 	}
+	s.budgetsGivenBack()
 }
 
 // goneDown: all of ours is gone.
@@ -263,4 +265,5 @@ func (s *sim) goneDown() {
 			s.violate("I17", "Deployment %s was to be taken down, and is there", d.Name)
 		}
 	}
+	s.budgetsGivenBack()
 }

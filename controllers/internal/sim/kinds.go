@@ -13,6 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,10 +32,11 @@ const (
 	kindSlice
 	kindConfigMap
 	kindSecret
+	kindBudget
 	kindCount
 )
 
-var kindNames = [kindCount]string{"Release", "ApprovalPolicy", "Deployment", "Pod", "Service", "EndpointSlice", "ConfigMap", "Secret"}
+var kindNames = [kindCount]string{"Release", "ApprovalPolicy", "Deployment", "Pod", "Service", "EndpointSlice", "ConfigMap", "Secret", "PodDisruptionBudget"}
 
 func (k kind) String() string { return kindNames[k] }
 
@@ -76,6 +78,8 @@ func kindOf(o client.Object) kind {
 		return kindConfigMap
 	case *corev1.Secret:
 		return kindSecret
+	case *policyv1.PodDisruptionBudget:
+		return kindBudget
 	case *metav1.PartialObjectMetadata:
 		return configKind(v1alpha1.ConfigKind(o.GetObjectKind().GroupVersionKind().Kind))
 	}
@@ -100,6 +104,8 @@ func blank(k kind) client.Object {
 		return &corev1.ConfigMap{}
 	case kindSecret:
 		return &corev1.Secret{}
+	case kindBudget:
+		return &policyv1.PodDisruptionBudget{}
 	}
 	panic("no such kind")
 }
@@ -130,6 +136,8 @@ func copyInto(from, to client.Object) {
 		from.DeepCopyInto(to.(*corev1.ConfigMap))
 	case *corev1.Secret:
 		from.DeepCopyInto(to.(*corev1.Secret))
+	case *policyv1.PodDisruptionBudget:
+		from.DeepCopyInto(to.(*policyv1.PodDisruptionBudget))
 	}
 }
 
@@ -148,6 +156,8 @@ func listKind(l client.ObjectList) kind {
 		return kindService
 	case *discoveryv1.EndpointSliceList:
 		return kindSlice
+	case *policyv1.PodDisruptionBudgetList:
+		return kindBudget
 	case *metav1.PartialObjectMetadataList:
 		return configKind(v1alpha1.ConfigKind(strings.TrimSuffix(l.GetObjectKind().GroupVersionKind().Kind, "List")))
 	}
@@ -169,6 +179,8 @@ func fill(l client.ObjectList, found []client.Object) {
 		l.Items = copies[corev1.Service](found)
 	case *discoveryv1.EndpointSliceList:
 		l.Items = copies[discoveryv1.EndpointSlice](found)
+	case *policyv1.PodDisruptionBudgetList:
+		l.Items = copies[policyv1.PodDisruptionBudget](found)
 	case *metav1.PartialObjectMetadataList:
 		l.Items = copies[metav1.PartialObjectMetadata](found)
 	}

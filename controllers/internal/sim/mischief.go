@@ -79,7 +79,7 @@ func (s *sim) intrude() {
 		s.spoilCopies()
 		return
 	}
-	switch s.rng.IntN(11) {
+	switch s.rng.IntN(12) {
 	case 0, 1, 2:
 		s.forgeVotes()
 	case 3, 4, 5:
@@ -94,6 +94,8 @@ func (s *sim) intrude() {
 		s.forgeAuthors()
 	case 10:
 		s.forgeEmergency()
+	case 11:
+		s.spoilBudgets()
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -97,6 +98,8 @@ func digestOf(o client.Object) string {
 			pods = append(pods, fmt.Sprintf("%s %t", ep.TargetRef.Name, *ep.Conditions.Ready))
 		}
 		return fmt.Sprint(pods)
+	case *policyv1.PodDisruptionBudget:
+		return fmt.Sprintf("maxUnavailable %s of %v ours %t", o.Spec.MaxUnavailable, o.Spec.Selector.MatchLabels, labelled(o))
 	}
 	return ""
 }

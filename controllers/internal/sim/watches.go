@@ -34,7 +34,7 @@ func (o *operator) concerns(obj client.Object) bool {
 	}
 	ours := obj.GetLabels()[v1alpha1.ReleaseLabel] == releaseName
 	switch kindOf(obj) {
-	case kindRelease, kindPolicy:
+	case kindRelease, kindPolicy, kindBudget:
 		return true
 	case kindConfigMap, kindSecret:
 		return ours || obj.GetName() == settings.Name || obj.GetName() == password.Name

@@ -12,6 +12,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -192,7 +193,7 @@ func (s *sim) deployments() []*appsv1.Deployment {
 	return live[*appsv1.Deployment](s, kindDeployment, nil)
 }
 
-// garbageCollector removes the Pods of Deployments that are gone.
+// garbageCollector removes the Pods and budgets of Deployments that are gone.
 func (s *sim) garbageCollector() {
 	owners := map[types.UID]bool{}
 	for _, d := range s.deployments() {
@@ -201,6 +202,11 @@ func (s *sim) garbageCollector() {
 	for _, p := range live(s, kindPod, func(p *corev1.Pod) bool { return p.DeletionTimestamp == nil }) {
 		if !owners[s.pods[p.Name].owner] {
 			s.must(s.server.remove("garbage-collector", keyOf(p), nil))
+		}
+	}
+	for _, b := range live(s, kindBudget, func(b *policyv1.PodDisruptionBudget) bool { return len(b.OwnerReferences) > 0 }) {
+		if !owners[b.OwnerReferences[0].UID] {
+			s.must(s.server.remove("garbage-collector", keyOf(b), nil))
 		}
 	}
 }

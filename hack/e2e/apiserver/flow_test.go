@@ -149,6 +149,7 @@ func (s *shop) promoteAgain(t *testing.T) {
 		}
 		return ""
 	})
+	s.awaitNoBudget(t, "blue")
 	s.await(t, "the Release has seen it", func(r *v1alpha1.Release) bool { return r.Status.Former == nil })
 }
 

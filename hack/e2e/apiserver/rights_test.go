@@ -43,6 +43,7 @@ var rights = map[string][]string{
 		"cluster: create,delete,get,list,patch,watch /secrets",
 		"cluster: create,delete,get,list,patch,watch /services",
 		"cluster: create,delete,get,list,patch,watch apps/deployments",
+		"cluster: create,delete,get,list,patch,watch policy/poddisruptionbudgets",
 		"cluster: create,patch events.k8s.io/events",
 		"cluster: get /namespaces [kube-system]",
 		"cluster: get,list,patch,watch countersign.dev/releases",

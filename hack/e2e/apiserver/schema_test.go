@@ -246,9 +246,18 @@ func TestReleaseSchema(t *testing.T) {
 		"nothing kept":                set("spec.keepIdleSeconds", int64(0)),
 		"as many Services as can be":  servicesAre(objects(8, nil)...),
 		"no grace at all":             set("spec.readinessGraceSeconds", int64(0)),
+		"one Pod evicted at once":     set("spec.disruptionBudget", map[string]any{"maxUnavailable": int64(1)}),
+		"all evicted at once":         set("spec.disruptionBudget", map[string]any{"maxUnavailable": "100%"}),
+		"the budget that is usual":    set("spec.disruptionBudget", map[string]any{}),
 	})
 	refusals := tryCases(t, w, o, releaseCases(), admitted)
 	everyRuleSpoke(t, "releases", append(refusals, tryStatus(t, w, o)...))
+}
+
+const drainable = "write disruptionBudget.maxUnavailable as a number from 1 on or as a percentage from 1% to 100%: with 0 no node with such a Pod could ever be drained"
+
+func budget(max any) func(*unstructured.Unstructured) {
+	return set("spec.disruptionBudget", map[string]any{"maxUnavailable": max})
 }
 
 func releaseCases() []schemaCase {
@@ -279,6 +288,10 @@ func releaseCases() []schemaCase {
 		{"too short a deadline", set("spec.progressDeadlineSeconds", int64(9)), "spec.progressDeadlineSeconds"},
 		{"negative minReadySeconds", set("spec.minReadySeconds", int64(-1)), "spec.minReadySeconds"},
 		{"negative grace", set("spec.readinessGraceSeconds", int64(-1)), "spec.readinessGraceSeconds"},
+		{"no eviction ever", budget(int64(0)), drainable},
+		{"no eviction ever, in per cent", budget("0%"), drainable},
+		{"more than all", budget("101%"), drainable},
+		{"a budget in words", budget("some"), drainable},
 		{"a check without a port", oneCheck("http", map[string]any{"path": "/"}), "port: Required value"},
 		{"a check's name with a space", oneCheck("name", "a b"), "spec.checks.beforeSwitch[0].name"},
 		{"a path that is relative", http("healthz"), "spec.checks.beforeSwitch[0].http.path"},
