@@ -35,6 +35,11 @@ func TestHealth(t *testing.T) {
 		{0, "POST", "/sick?for=never", 400},
 		{0, "GET", "/sick", 405},
 		{0, "GET", "/other", 404},
+		{0, "GET", "/slow?for=1ms", 503},
+		{0, "POST", "/well", 200},
+		{0, "GET", "/slow?for=1ms", 200},
+		{0, "GET", "/slow?for=ever", 400},
+		{0, "GET", "/slow?for=2m", 400},
 	} {
 		now = now.Add(step.after)
 		w := httptest.NewRecorder()
@@ -51,6 +56,23 @@ func TestTellsVersion(t *testing.T) {
 	a.handler().ServeHTTP(w, httptest.NewRequest("GET", "/", http.NoBody))
 	if got := strings.TrimSpace(w.Body.String()); got != `{"pod":"shop-1","version":"v7"}` {
 		t.Errorf("answer is %s", got)
+	}
+}
+
+func TestAsksToLeaveWhileDraining(t *testing.T) {
+	a := newApp(settings{}, time.Now)
+	server := httptest.NewServer(a.handler())
+	t.Cleanup(server.Close)
+	for _, draining := range []bool{false, true} {
+		a.draining.Store(draining)
+		response, err := server.Client().Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.Close != draining {
+			t.Errorf("draining %t: asked to close %t", draining, response.Close)
+		}
 	}
 }
 

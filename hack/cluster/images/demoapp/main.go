@@ -6,13 +6,15 @@
 //
 //	GET  /            {"version": ..., "pod": ...}; 503 while sick
 //	GET  /healthz     200, or 503 while sick
+//	GET  /slow?for=2s the same as /, after that time (default 2.5 s)
 //	GET  /readyz      200 until it is told to end, whatever its health
 //	POST /sick?for=1m makes this pod sick, without "for" until POST /well
 //	POST /well        makes it well
 //
 // Environment: VERSION, POD_NAME (or the host's name), ADDRESS (default :8080),
 // START_DELAY, SICK_AFTER (time after the start at which it falls sick),
-// DRAIN_SECONDS (how long it keeps serving after SIGTERM, default 3).
+// DRAIN_SECONDS (how long it keeps serving after SIGTERM, asking clients not to
+// use their connections again; default 3).
 package main
 
 import (
@@ -54,11 +56,13 @@ func run() error {
 		return err
 	case <-ctx.Done():
 	}
+	app.draining.Store(true)
 	return drain(server, settings.drain)
 }
 
 // drain goes on accepting while the endpoints of this pod are taken out of
 // every node's tables: a Service still sends new connections here for a moment.
+// Then it waits for the answers that are still due.
 func drain(server *http.Server, d time.Duration) error {
 	log.Printf("draining for %s", d)
 	wait(context.Background(), d)
