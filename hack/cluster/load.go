@@ -21,11 +21,11 @@ import (
 
 func loadCommand(s *settings) *cobra.Command {
 	var o load.Options
-	var url, report string
+	var url, report, trace string
 	cmd := &cobra.Command{
 		Use: "load --url URL", Short: "Send requests at a constant rate and count what comes of them", Args: cobra.NoArgs,
-		Long: `Send requests at a constant rate, each on a new connection, and count what
-comes of them. The URL names a Service (shop, or shop.NAMESPACE) or an address
+		Long: `Send requests at a constant rate, each on a new connection or, with
+--connections, on some that are kept, and count what comes of them. The URL names a Service (shop, or shop.NAMESPACE) or an address
 of the cluster's own or of loopback; every other target is refused. SIGTERM
 ends the run early. The last line sums up; --report - prints JSON before it.`,
 		Example: "  cluster load --url http://shop/ --rate 200 --duration 60s --report load.json",
@@ -40,7 +40,7 @@ ends the run early. The last line sums up; --report - prints JSON before it.`,
 			if o.Target, err = target(cmd.Context(), c, url); err != nil {
 				return err
 			}
-			return runLoad(cmd.Context(), o, report)
+			return runLoad(cmd.Context(), o, report, trace)
 		},
 	}
 	f := cmd.Flags()
@@ -50,7 +50,8 @@ ends the run early. The last line sums up; --report - prints JSON before it.`,
 	f.DurationVar(&o.Duration, "duration", time.Minute, "how long to send")
 	f.IntVar(&o.Count, "count", 0, "how many to send at most; 0: as many as the duration allows")
 	f.DurationVar(&o.Timeout, "timeout", 5*time.Second, "how long to wait for an answer")
-	f.BoolVar(&o.KeepAlive, "keepalive", false, "reuse connections")
+	f.IntVar(&o.Connections, "connections", 0, "keep so many connections open and share the rate among them; 0: each request opens its own")
+	f.StringVar(&trace, "trace", "", "file for a line of JSON for each request")
 	_ = cmd.MarkFlagRequired("url") // fails only for a flag that does not exist
 	return cmd
 }
@@ -75,8 +76,8 @@ func target(ctx context.Context, c *local.Cluster, url string) (load.Target, err
 	})
 }
 
-func runLoad(ctx context.Context, o load.Options, report string) error {
-	s, err := load.Run(ctx, o)
+func runLoad(ctx context.Context, o load.Options, report, trace string) error {
+	s, err := runTraced(ctx, o, trace)
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,19 @@ func runLoad(ctx context.Context, o load.Options, report string) error {
 		return errors.New("nothing was sent")
 	}
 	return nil
+}
+
+func runTraced(ctx context.Context, o load.Options, trace string) (load.Summary, error) {
+	if trace == "" {
+		return load.Run(ctx, o)
+	}
+	f, err := os.Create(trace)
+	if err != nil {
+		return load.Summary{}, err
+	}
+	o.Trace = load.NewTrace(f)
+	s, err := load.Run(ctx, o)
+	return s, errors.Join(err, o.Trace.Close(), f.Close())
 }
 
 func writeReport(file string, data []byte) error {

@@ -35,12 +35,13 @@ var (
 
 // Options say what to send.
 type Options struct {
-	Target    Target
-	Rate      int // requests a second
-	Duration  time.Duration
-	Count     int           // stop after so many; 0: the duration alone decides
-	Timeout   time.Duration // for each request; 0: 5 s
-	KeepAlive bool          // reuse connections; else each request opens its own
+	Target      Target
+	Rate        int // requests a second
+	Duration    time.Duration
+	Count       int           // stop after so many; 0: the duration alone decides
+	Timeout     time.Duration // for each request; 0: 5 s
+	Connections int           // keep so many open and share the rate among them; 0: each request opens its own
+	Trace       *Trace        // gets a line for each request; nil: none
 }
 
 func (o *Options) check() error {
@@ -52,6 +53,12 @@ func (o *Options) check() error {
 	}
 	if o.Count < 0 || o.Timeout < 0 {
 		return errors.New("count and timeout cannot be negative")
+	}
+	if o.Connections < 0 || o.Connections > maxOpen {
+		return fmt.Errorf("connections are %d, want 0 to %d", o.Connections, maxOpen)
+	}
+	if o.Connections > 0 && o.Target.URL.Scheme != "http" {
+		return errors.New("connections are only kept to http URLs")
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 5 * time.Second
@@ -66,7 +73,11 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, err
 	}
 	r := &runner{opts: o, client: newClient(o), tally: newTally(), open: make(chan struct{}, maxOpen), start: time.Now()}
-	r.send(ctx)
+	if o.Connections > 0 {
+		r.keep(ctx)
+	} else {
+		r.pace(ctx, 0, 1, r.launch)
+	}
 	sent := time.Since(r.start)
 	r.wait.Wait()
 	s := r.tally.summary()
@@ -83,12 +94,13 @@ type runner struct {
 	wait   sync.WaitGroup
 }
 
-// send starts every request at its own time, counted from the start, so that a
-// slow moment is caught up with and never lowers the rate.
-func (r *runner) send(ctx context.Context) {
+// pace does something for every step-th request from the first one on, each at
+// its own time, counted from the start, so that a slow moment is caught up with
+// and never lowers the rate.
+func (r *runner) pace(ctx context.Context, first, step int, do func(due time.Duration)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for i := 0; r.opts.Count == 0 || i < r.opts.Count; i++ {
+	for i := first; r.opts.Count == 0 || i < r.opts.Count; i += step {
 		due := time.Duration(i) * time.Second / time.Duration(r.opts.Rate)
 		if due >= r.opts.Duration {
 			return
@@ -99,7 +111,7 @@ func (r *runner) send(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		r.launch(due)
+		do(due)
 	}
 }
 
@@ -107,45 +119,63 @@ func (r *runner) launch(due time.Duration) {
 	select {
 	case r.open <- struct{}{}:
 	default:
-		r.tally.add(result{sent: due, err: errOverload})
+		r.add(result{sent: due, err: errOverload})
 		return
 	}
 	r.wait.Go(func() {
 		defer func() { <-r.open }()
-		r.tally.add(r.request(due))
+		r.add(r.request(due))
 	})
+}
+
+func (r *runner) add(out result) {
+	r.tally.add(out)
+	if r.opts.Trace != nil {
+		r.opts.Trace.add(out.record(r.start))
+	}
 }
 
 // request is not bound to the run's context: what was sent is counted to its end.
 func (r *runner) request(due time.Duration) result {
-	sent := time.Since(r.start)
-	out := result{sent: sent, late: sent-due > lateAfter}
+	out := r.sending(due)
 	ctx, cancel := context.WithTimeout(context.Background(), r.opts.Timeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.opts.Target.URL.String(), http.NoBody)
 	if err != nil {
-		out.err = err
-		return out
+		return r.ended(out, err)
 	}
 	response, err := r.client.Do(request)
 	if err != nil {
-		out.err = err
-		if errors.Is(err, io.EOF) {
-			out.err = errClosed
-		}
-		return out
+		return r.ended(out, err)
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	out.took, out.status, out.err = time.Since(r.start)-sent, response.StatusCode, err
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	return r.read(out, response)
+}
+
+func (r *runner) sending(due time.Duration) result {
+	sent := time.Since(r.start)
+	return result{sent: sent, late: sent-due > lateAfter, nth: 1}
+}
+
+// ended is a request that is over, with an error or without.
+func (r *runner) ended(out result, err error) result {
+	out.took, out.err = time.Since(r.start)-out.sent, err
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		out.err = errClosed
 	}
+	return out
+}
+
+func (r *runner) read(out result, response *http.Response) result {
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	out = r.ended(out, err)
+	out.status = response.StatusCode
 	var answer struct {
 		Version string `json:"version"`
+		Pod     string `json:"pod"`
 	}
 	if json.Unmarshal(body, &answer) == nil { // other servers answer otherwise
-		out.version = answer.Version
+		out.version, out.pod = answer.Version, answer.Pod
 	}
 	return out
 }
@@ -155,8 +185,7 @@ func (r *runner) request(due time.Duration) result {
 func newClient(o Options) *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			DisableKeepAlives:   !o.KeepAlive,
-			MaxIdleConnsPerHost: 100,
+			DisableKeepAlives: true,
 			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 				var d net.Dialer
 				return d.DialContext(ctx, network, o.Target.Address.String())

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"syscall"
@@ -148,12 +149,14 @@ func TestRunStops(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for name, o := range map[string]Options{
-		"no rate":       {Duration: time.Second},
-		"too fast":      {Rate: MaxRate + 1, Duration: time.Second},
-		"no end":        {Rate: 1},
-		"too long":      {Rate: 1, Duration: MaxDuration + 1},
-		"negative":      {Rate: 1, Duration: time.Second, Count: -1},
-		"negative time": {Rate: 1, Duration: time.Second, Timeout: -1},
+		"no rate":                   {Duration: time.Second},
+		"too fast":                  {Rate: MaxRate + 1, Duration: time.Second},
+		"no end":                    {Rate: 1},
+		"too long":                  {Rate: 1, Duration: MaxDuration + 1},
+		"negative":                  {Rate: 1, Duration: time.Second, Count: -1},
+		"negative time":             {Rate: 1, Duration: time.Second, Timeout: -1},
+		"fewer than no connections": {Rate: 1, Duration: time.Second, Connections: -1},
+		"kept over TLS":             {Rate: 1, Duration: time.Second, Connections: 1, Target: Target{URL: &url.URL{Scheme: "https"}}},
 	} {
 		if err := o.check(); err == nil {
 			t.Errorf("%s: is let through", name)

@@ -27,6 +27,7 @@ type Summary struct {
 	Failed     int            `json:"failed"`     // not answered
 	Causes     map[string]int `json:"causes"`     // of Failed
 	Late       int            `json:"late"`       // sent more than 100 ms after they were due
+	Opened     int            `json:"opened"`     // connections that were opened to be kept
 	Latency    Latency        `json:"latencyMillis"`
 	Versions   []Version      `json:"versions"`
 	Timeline   []Second       `json:"timeline"`
@@ -61,9 +62,19 @@ type result struct {
 	sent    time.Duration // since the start
 	took    time.Duration
 	late    bool
+	nth     int // of its connection, from 1
 	status  int
 	version string
+	pod     string
 	err     error
+}
+
+func (r result) record(start time.Time) Record {
+	out := Record{At: start.Add(r.sent), Took: r.took, Status: r.status, Version: r.version, Pod: r.pod, Nth: r.nth}
+	if r.err != nil {
+		out.Cause, out.Error = Cause(r.err), r.err.Error()
+	}
+	return out
 }
 
 // tally counts results as they come.
@@ -118,6 +129,12 @@ func (t *tally) add(r result) {
 	}
 	v.Answers++
 	v.First, v.Last = min(v.First, r.sent.Seconds()), max(v.Last, r.sent.Seconds())
+}
+
+func (t *tally) opened() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sum.Opened++
 }
 
 func (t *tally) second(at int) *Second {

@@ -28,12 +28,37 @@ type Load struct {
 // maxLoad bounds a load that nobody ends.
 const maxLoad = 20 * time.Minute
 
+// Traffic is what a client sends.
+type Traffic struct {
+	// Name of the client and of its files.
+	Name string
+	URL  string
+	// Rate is in requests a second.
+	Rate int
+	// Connections are how many are kept open; none: each request opens its own.
+	Connections int
+	// Timeout of each request; 0: 5 s.
+	Timeout time.Duration
+	// Limit bounds a load that nobody ends.
+	Limit time.Duration
+	// Trace is the file that gets a line for each request; none if empty.
+	Trace string
+}
+
 // StartLoad sends rate requests a second, each on a new connection, to the
 // Service at url until the load is stopped. dir takes the report.
 func StartLoad(c *local.Cluster, dir, url string, rate int) (*Load, error) {
-	l := &Load{report: filepath.Join(dir, "load.json")}
-	l.cmd = exec.Command(c.Program(), "--name", c.Name(), "load", "--url", url,
-		"--rate", strconv.Itoa(rate), "--duration", maxLoad.String(), "--report", l.report)
+	return Send(c, dir, Traffic{Name: "load", URL: url, Rate: rate, Limit: maxLoad})
+}
+
+// Send sends requests until the load is stopped. dir takes the report.
+func Send(c *local.Cluster, dir string, r Traffic) (*Load, error) {
+	l := &Load{report: filepath.Join(dir, r.Name+".json")}
+	l.cmd = exec.Command(c.Program(), "--name", c.Name(), "load", "--url", r.URL, "--rate", strconv.Itoa(r.Rate),
+		"--connections", strconv.Itoa(r.Connections), "--duration", r.Limit.String(), "--report", l.report, "--trace", r.Trace)
+	if r.Timeout > 0 {
+		l.cmd.Args = append(l.cmd.Args, "--timeout", r.Timeout.String())
+	}
 	l.cmd.Stderr = os.Stderr
 	var err error
 	if l.done, err = c.Start(l.cmd); err != nil {
