@@ -12,6 +12,7 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/hack/cluster/load"
+	"github.com/countersign/countersign/hack/cluster/local"
 	"github.com/countersign/countersign/hack/e2e/operator"
 	"github.com/countersign/countersign/hack/e2e/story"
 	corev1 "k8s.io/api/core/v1"
@@ -25,9 +26,7 @@ func (d *demo) fallSick(ctx context.Context) {
 		return
 	}
 	var pods corev1.PodList
-	err := d.Client.List(ctx, &pods, client.InNamespace("shop"), client.MatchingLabels{
-		v1alpha1.ReleaseLabel: "shop", v1alpha1.RevisionLabel: rel.Status.Active.Revision,
-	})
+	err := d.Client.List(ctx, &pods, client.InNamespace("shop"), ofActive(rel))
 	if err != nil {
 		d.Fail("list the Pods: %w", err)
 		return
@@ -39,7 +38,8 @@ func (d *demo) fallSick(ctx context.Context) {
 			continue
 		}
 		if d.real {
-			err = d.answerWithErrors(ctx, pod)
+			d.Say("POST %s", sickURL(pod))
+			err = postSick(ctx, d.cluster, pod)
 		} else {
 			err = d.becomeUnready(ctx, pod)
 		}
@@ -50,11 +50,17 @@ func (d *demo) fallSick(ctx context.Context) {
 	}
 }
 
-func (d *demo) answerWithErrors(ctx context.Context, pod *corev1.Pod) error {
-	inside := &http.Client{Transport: &http.Transport{DialContext: d.cluster.DialContext, DisableKeepAlives: true}, Timeout: 5 * time.Second}
-	url := fmt.Sprintf("http://%s:8080/sick", pod.Status.PodIP)
-	d.Say("POST %s", url)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, http.NoBody)
+// ofActive are the labels of the Pods of the active content.
+func ofActive(rel *v1alpha1.Release) client.MatchingLabels {
+	return client.MatchingLabels{v1alpha1.ReleaseLabel: rel.Name, v1alpha1.RevisionLabel: rel.Status.Active.Revision}
+}
+
+func sickURL(pod *corev1.Pod) string { return fmt.Sprintf("http://%s:8080/sick", pod.Status.PodIP) }
+
+// postSick makes a Pod answer with errors.
+func postSick(ctx context.Context, c *local.Cluster, pod *corev1.Pod) error {
+	inside := &http.Client{Transport: &http.Transport{DialContext: c.DialContext, DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, sickURL(pod), http.NoBody)
 	if err != nil {
 		return err
 	}
