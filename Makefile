@@ -1,10 +1,12 @@
 # Copyright The Countersign Authors.
 # SPDX-License-Identifier: Apache-2.0
 
-SEEDS    ?= 2000
-CHECKS   ?= 1000000
-FUZZTIME ?= 10m
-GO       ?= go
+SEEDS      ?= 2000
+CHECKS     ?= 1000000
+FUZZTIME   ?= 10m
+PROMOTIONS ?= 100
+ROLLBACKS  ?= 20
+GO         ?= go
 
 .DEFAULT_GOAL := help
 
@@ -44,6 +46,10 @@ test-apiserver: ## Schema, policies, webhook and attacks on a real API server an
 .PHONY: test-e2e
 test-e2e: ## The operator on a real cluster: kubelet, containers, kube-proxy (root on Linux).
 	COUNTERSIGN_REAL=1 $(GO) test -count=1 -timeout=20m -v ./hack/e2e/
+
+.PHONY: soak
+soak: ## PROMOTIONS (default 100) and ROLLBACKS (20) on a real cluster, under traffic that may lose no request.
+	$(GO) run ./hack/e2e soak --promotions $(PROMOTIONS) --rollbacks $(ROLLBACKS)
 
 .PHONY: sim
 sim: ## Run the simulation with SEEDS seeds (default 2000) and print what it found.

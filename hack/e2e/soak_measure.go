@@ -58,8 +58,9 @@ func machine() string {
 }
 
 // switches are the writes of the Service under traffic, which have to be those
-// that were caused and no others, and the last one before.
-func (s *soaker) switches() ([]soak.Switch, error) {
+// that were caused and no others, and the last one before. With an error they are
+// as many as could be told apart.
+func (s *soaker) switches() (out []soak.Switch, err error) {
 	all, err := story.Requests(s.cluster.AuditLog())
 	if err != nil {
 		return nil, err
@@ -67,30 +68,38 @@ func (s *soaker) switches() ([]soak.Switch, error) {
 	var before, writes []story.Request
 	for _, r := range all {
 		switch {
-		case r.User != operator.User || r.Verb != "patch" || r.Resource != "services" || r.Subresource != "" ||
-			r.Namespace != s.Release.Namespace || r.Name != s.Release.Name || r.Code != http.StatusOK:
+		case !s.writesService(r):
 		case r.Received.Before(s.underWay):
 			before = append(before, r)
 		default:
 			writes = append(writes, r)
 		}
 	}
-	if len(before) == 0 || len(writes) != len(s.moves)-1 {
-		return nil, fmt.Errorf("the audit log has %d writes of the Service under traffic for %d switches", len(writes), len(s.moves)-1)
+	if len(before) == 0 {
+		return nil, errors.New("the audit log has no write of the Service before the traffic")
+	}
+	if len(writes) != len(s.moves)-1 {
+		err = fmt.Errorf("the audit log has %d writes of the Service under traffic, want %d", len(writes), len(s.moves)-1)
 	}
 	writes = append(before[len(before)-1:], writes...)
-	var out []soak.Switch
-	for i, m := range s.moves {
+	for i, m := range s.moves[:min(len(s.moves), len(writes))] {
 		w := writes[i]
 		sw := soak.Switch{Epoch: int64(i + 1), Rollback: m.rollback, To: m.to, Received: w.Received, Written: w.Done}
 		if m.rollback {
 			sw.Asked = s.sick[s.moves[i-1].to]
-		} else if sw.Asked, err = story.LastVote(all, []string{"alice@example.com", "bob@example.com"}, s.Release.Namespace, s.Release.Name, w.Done); err != nil {
-			return nil, err
+		} else {
+			var voteErr error
+			sw.Asked, voteErr = story.LastVote(all, []string{"alice@example.com", "bob@example.com"}, s.Release.Namespace, s.Release.Name, w.Done)
+			err = errors.Join(err, voteErr)
 		}
 		out = append(out, sw)
 	}
-	return out, nil
+	return out, err
+}
+
+func (s *soaker) writesService(r story.Request) bool {
+	return r.User == operator.User && r.Verb == "patch" && r.Resource == "services" && r.Subresource == "" &&
+		r.Namespace == s.Release.Namespace && r.Name == s.Release.Name && r.Code == http.StatusOK
 }
 
 // operatorPods are the Pods that decide, by how often they were restarted.

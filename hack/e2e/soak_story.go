@@ -7,7 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,8 +16,6 @@ import (
 	"github.com/countersign/countersign/hack/cluster/local"
 	"github.com/countersign/countersign/hack/e2e/operator"
 	"github.com/countersign/countersign/hack/e2e/story"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -37,7 +35,7 @@ const (
 const soakRelease = `
 apiVersion: countersign.dev/v1alpha1
 kind: Release
-metadata: {namespace: shop, name: shop}
+metadata: {namespace: soak, name: shop}
 spec:
   replicas: 2
   services: [{name: shop}]
@@ -92,7 +90,7 @@ func newSoaker(ctx context.Context, c *local.Cluster, o soakOptions, out io.Writ
 	if err != nil {
 		return nil, err
 	}
-	told, err := story.Tell(ctx, c, root, types.NamespacedName{Namespace: "shop", Name: "shop"}, out)
+	told, err := story.Tell(ctx, c, root, types.NamespacedName{Namespace: "soak", Name: "shop"}, out)
 	if err != nil {
 		return nil, err
 	}
@@ -114,9 +112,7 @@ func newSoaker(ctx context.Context, c *local.Cluster, o soakOptions, out io.Writ
 
 // firstRelease is let through before there is traffic, and before what is counted.
 func (s *soaker) firstRelease() {
-	for _, file := range []string{"namespace", "people", "policy", "service"} {
-		s.Do(identity.Admin, "apply", "-f", filepath.Join(samples, file+".yaml"))
-	}
+	s.Apply(identity.Admin, "who has to agree in namespace "+s.Release.Namespace, strings.ReplaceAll(stageManifest, "NAMESPACE", s.Release.Namespace))
 	rel := &v1alpha1.Release{}
 	if err := yaml.UnmarshalStrict([]byte(soakRelease), rel); err != nil {
 		s.Fail("read the Release: %w", err)
@@ -169,38 +165,6 @@ func (s *soaker) promote(i int) {
 	}
 }
 
-// edit is a developer who changes the version; it returns the sequence number of
-// what was there before.
-func (s *soaker) edit(version string) int64 {
-	rel := &v1alpha1.Release{}
-	if s.Err() != nil {
-		return 0
-	}
-	if err := s.people["dev"].Get(s.ctx, s.Release, rel); err != nil {
-		s.Fail("get the Release: %w", err)
-		return 0
-	}
-	base := client.MergeFrom(rel.DeepCopy())
-	rel.Spec.Template.Spec.Containers[0].Env[0].Value = version
-	if err := s.people["dev"].Patch(s.ctx, rel, base); err != nil {
-		s.Fail("release version %s: %w", version, err)
-	}
-	return rel.Status.Sequence
-}
-
-// vote is alice's and bob's approval.
-func (s *soaker) vote(rel *v1alpha1.Release) {
-	for _, name := range []string{"alice", "bob"} {
-		if s.Err() != nil {
-			return
-		}
-		patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.VotePrefix+name, digestOf(rel))
-		if err := s.people[name].Patch(s.ctx, rel.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
-			s.Fail("%s approves: %w", name, err)
-		}
-	}
-}
-
 // awaitMove waits for the last move to be settled. Each has an epoch of its own:
 // a switch that nobody caused is a failure.
 func (s *soaker) awaitMove() *v1alpha1.Release {
@@ -216,89 +180,4 @@ func (s *soaker) awaitMove() *v1alpha1.Release {
 		s.Fail("the last switch is epoch %d, %s (%s), want epoch %d, %s", sw.Epoch, sw.Reason, sw.Message, epoch, reason)
 	}
 	return rel
-}
-
-// fallSick makes what was just promoted sick, and waits until what was there
-// before serves again.
-func (s *soaker) fallSick(ctx context.Context) {
-	if s.Err() != nil {
-		return
-	}
-	failing, before := s.moves[len(s.moves)-1].to, s.moves[len(s.moves)-2].to
-	rel := s.Await("the Release is there", func(*v1alpha1.Release) bool { return true })
-	var pods corev1.PodList
-	if err := s.Client.List(ctx, &pods, client.InNamespace(s.Release.Namespace), ofActive(rel)); err != nil {
-		s.Fail("list the Pods: %w", err)
-		return
-	}
-	s.sick[failing] = time.Now()
-	for i := range pods.Items {
-		if pods.Items[i].DeletionTimestamp == nil {
-			if err := postSick(ctx, s.cluster, &pods.Items[i]); err != nil {
-				s.Fail("make Pod %s sick: %w", pods.Items[i].Name, err)
-			}
-		}
-	}
-	s.moves = append(s.moves, move{rollback: true, to: before})
-	s.awaitMove()
-	s.AwaitPhase(v1alpha1.PhaseHalted)
-	if s.Err() == nil {
-		s.rollbacks.Add(1)
-	}
-}
-
-// wantsWarm holds the operator to it that the former colour stands complete
-// while the release is observed.
-func (s *soaker) wantsWarm(rel *v1alpha1.Release) {
-	if s.Err() != nil {
-		return
-	}
-	if rel.Status.Former == nil {
-		s.Fail("nothing is kept for going back while version %s is observed", s.moves[len(s.moves)-1].to)
-		return
-	}
-	d := s.deployment(rel.Status.Former.Colour)
-	if d.Status.ReadyReplicas < soakReplicas {
-		s.Fail("%d Pods of %s, which is kept for going back, are ready, want %d", d.Status.ReadyReplicas, d.Name, soakReplicas)
-	}
-}
-
-// awaitDrained waits until the former colour is scaled to zero, which may not be
-// before it was kept for as long as the Release says.
-func (s *soaker) awaitDrained(rel *v1alpha1.Release) {
-	if s.Err() != nil {
-		return
-	}
-	keep := time.Duration(rel.Status.Active.KeepIdleSeconds) * time.Second
-	idle := rel.Status.Active.Colour.Other()
-	rel = s.Await("the former colour is let go", func(r *v1alpha1.Release) bool { return r.Status.Former == nil })
-	if kept := time.Since(rel.Status.Active.FinishedAt.Time); s.Err() == nil && kept < keep {
-		s.Fail("the former colour was let go %s after the release was finished, want at least %s", kept, keep)
-	}
-	s.awaitScaledDown(idle)
-}
-
-func (s *soaker) awaitScaledDown(colour v1alpha1.Colour) {
-	ctx, cancel := context.WithTimeout(s.ctx, 30*time.Second)
-	defer cancel()
-	for s.Err() == nil {
-		d := s.deployment(colour)
-		if s.Err() == nil && *d.Spec.Replicas == 0 {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			s.Fail("Deployment %s has not been scaled to zero", d.Name)
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
-func (s *soaker) deployment(colour v1alpha1.Colour) *appsv1.Deployment {
-	d := &appsv1.Deployment{}
-	key := types.NamespacedName{Namespace: s.Release.Namespace, Name: s.Release.Name + "-" + string(colour)}
-	if err := s.Client.Get(s.ctx, key, d); err != nil {
-		s.Fail("get Deployment %s: %w", key, err)
-	}
-	return d
 }
