@@ -23,9 +23,9 @@ import (
 
 const (
 	soakReplicas = 2
-	// drainEach is after how many promotions it is waited until the former colour
-	// is scaled to zero. After the others the next content takes its place.
-	drainEach = 5
+	// Of so many promotions, the one after which it is waited until the former
+	// colour is scaled to zero. After the others the next content takes its place.
+	drainEach, drainAt = 5, 3
 	// afterLast is how long the traffic goes on after the last switch.
 	afterLast = 5 * time.Second
 )
@@ -143,7 +143,7 @@ func (s *soaker) switchAll(ctx context.Context) {
 		s.promote(i)
 		if s.options.fallsSick(i) {
 			s.fallSick(ctx)
-		} else if rel := s.AwaitPhase(v1alpha1.PhaseStable); i%drainEach == 0 {
+		} else if rel := s.AwaitPhase(v1alpha1.PhaseStable); i%drainEach == drainAt {
 			s.awaitDrained(rel)
 		}
 	}

@@ -36,6 +36,8 @@ func (f Failure) String() string {
 // Figures are those of one kind of traffic.
 type Figures struct {
 	Sent, Failed, Sick int
+	// Connections that they were sent on.
+	Connections int
 	// Around are answered requests that were under way within a second of a
 	// switch, Away all others. What the application answered sick is in neither.
 	Around, Away Times
@@ -85,6 +87,9 @@ func (v *Verdict) judge(run Run, kind Kind) *Figures {
 	f := &Figures{}
 	for _, q := range run.Records[kind] {
 		f.Sent++
+		if q.Nth == 1 {
+			f.Connections++
+		}
 		sick, why := run.examine(q)
 		switch {
 		case why != "":
@@ -142,11 +147,26 @@ func (r Run) lingering(kept bool) Times {
 		}
 		kind, until := New, s.Written.Add(followWithin)
 		if kept {
-			kind, until = Kept, time.Time{}
+			kind, until = Kept, r.end()
+		}
+		if i+1 < len(switches) && switches[i+1].To == switches[i-1].To && switches[i+1].Received.Before(until) {
+			until = switches[i+1].Received // from then on it is led there again
 		}
 		all = append(all, r.lastTo(kind, switches[i-1].To, s.Written, until))
 	}
 	return all
+}
+
+// end is when the last request was over.
+func (r Run) end() (end time.Time) {
+	for _, records := range r.Records {
+		for _, q := range records {
+			if q.Done().After(end) {
+				end = q.Done()
+			}
+		}
+	}
+	return end
 }
 
 // lastTo is how long after a moment the last request was sent that a version
@@ -154,7 +174,7 @@ func (r Run) lingering(kept bool) Times {
 func (r Run) lastTo(kind Kind, version string, from, until time.Time) time.Duration {
 	var last time.Duration
 	for _, q := range r.Records[kind] {
-		if q.Version == version && q.At.After(from) && (until.IsZero() || q.At.Before(until)) {
+		if q.Version == version && q.At.After(from) && !q.Done().After(until) {
 			last = max(last, q.At.Sub(from))
 		}
 	}

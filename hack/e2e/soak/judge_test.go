@@ -125,6 +125,11 @@ func TestSwitchTimes(t *testing.T) {
 	if got := v.Followed; len(got) != 2 || got[0] != 200*time.Millisecond || got[1] != 400*time.Millisecond {
 		t.Errorf("followed within %v", got)
 	}
+	back := switched(New, answer(21.4, "p0"), answer(22, "p0"))
+	back.Switches[1].Written = at(20.5)
+	if got := Judge(back).Followed; got.Max() != 900*time.Millisecond {
+		t.Errorf("followed within %v: what it went back to is not what came before", got)
+	}
 	v = Judge(switched(Kept, sick(kept(answer(40, "p1")))))
 	if got := v.SickKept; len(got) != 1 || got[0] != 18500*time.Millisecond {
 		t.Errorf("kept connections led to what was sick for %v", got)

@@ -46,7 +46,7 @@ func (v Verdict) Print(w io.Writer, period time.Duration) {
 	}
 	for _, kind := range Kinds() {
 		f := v.Kinds[kind]
-		fmt.Fprintf(w, "%-5s sent=%d failed=%d sick=%d\n", kind, f.Sent, f.Failed, f.Sick)
+		fmt.Fprintf(w, "%-5s sent=%d failed=%d sick=%d, on %d connections\n", kind, f.Sent, f.Failed, f.Sick, f.Connections)
 		fmt.Fprintf(w, "      within 1 s of a switch (%d): %s\n", len(f.Around), f.Around)
 		fmt.Fprintf(w, "      away from switches (%d): %s\n", len(f.Away), f.Away)
 	}
