@@ -174,7 +174,7 @@ func (r Run) end() (end time.Time) {
 func (r Run) lastTo(kind Kind, version string, from, until time.Time) time.Duration {
 	var last time.Duration
 	for _, q := range r.Records[kind] {
-		if q.Version == version && q.At.After(from) && !q.Done().After(until) {
+		if q.Version == version && !q.Done().After(until) {
 			last = max(last, q.At.Sub(from))
 		}
 	}

@@ -147,6 +147,9 @@ func TestTimes(t *testing.T) {
 	if all.Median() != 100*time.Millisecond || all.P99() != 198*time.Millisecond || all.Max() != 200*time.Millisecond {
 		t.Errorf("200 times are %s", all)
 	}
+	if three := all[:3]; three.Median() != 2*time.Millisecond {
+		t.Errorf("three times are %s", three)
+	}
 	if one := all[:1]; one.Median() != time.Millisecond || one.P99() != time.Millisecond {
 		t.Errorf("one time is %s", one)
 	}
