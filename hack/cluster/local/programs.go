@@ -152,6 +152,8 @@ func (c *ControlPlane) startControllers(ctx context.Context) error {
 		"--concurrent-deployment-syncs=20", "--concurrent-replicaset-syncs=20",
 		"--concurrent-service-endpoint-syncs=20",
 		"--endpointslice-updates-batch-period=0s",
+		// An autoscaler looks so often; the default is 15 s.
+		"--horizontal-pod-autoscaler-sync-period=2s",
 	)
 	if err != nil {
 		return err
