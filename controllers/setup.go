@@ -15,6 +15,7 @@ import (
 	"github.com/countersign/countersign/controllers/receipt"
 	"github.com/countersign/countersign/controllers/snapshot"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -64,7 +65,7 @@ type Options struct {
 }
 
 // CacheOptions keep out of memory what does not belong to a Release: only
-// Deployments, Pods and EndpointSlices with its label are watched. Of ConfigMaps
+// Deployments, Pods, Jobs and EndpointSlices with its label are watched. Of ConfigMaps
 // and Secrets only the metadata are, and of these only what tells that one
 // changed: it tells which to read. What is never in a template and there is much
 // of is left out.
@@ -79,6 +80,7 @@ func CacheOptions() (cache.Options, error) {
 		ByObject: map[client.Object]cache.ByObject{
 			&appsv1.Deployment{}:         selector,
 			&corev1.Pod{}:                selector,
+			&batchv1.Job{}:               selector,
 			&discoveryv1.EndpointSlice{}: selector,
 			&corev1.ConfigMap{}: {
 				Field: fields.OneTermNotEqualSelector("metadata.name", "kube-root-ca.crt"), Transform: identityOnly,
@@ -154,6 +156,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		For(&v1alpha1.Release{}).
 		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
+		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&discoveryv1.EndpointSlice{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&policyv1.PodDisruptionBudget{}, handler.EnqueueRequestsFromMapFunc(r.inNamespace), specOrLabels).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(r.byService)).

@@ -3,7 +3,10 @@
 
 package v1alpha1
 
-import "k8s.io/apimachinery/pkg/util/intstr"
+import (
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
 
 // Checks test the candidate.
 type Checks struct {
@@ -20,13 +23,14 @@ type Checks struct {
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(c, !has(c.job))",message="a job runs once and cannot watch what serves: write it under beforeSwitch, or ask with http, tcp, grpc or prometheus"
 	AfterSwitch []Check `json:"afterSwitch,omitempty"`
 }
 
 // Check is one test. It is run every periodSeconds against every Pod of the
-// colour; a run succeeds when every Pod answers as expected.
+// colour; a run succeeds when every Pod answers as expected. A job runs once.
 // +kubebuilder:validation:XValidation:rule="!has(self.timeoutSeconds) || !has(self.periodSeconds) || self.timeoutSeconds <= self.periodSeconds",message="timeoutSeconds must not be longer than periodSeconds"
-// +kubebuilder:validation:XValidation:rule="[has(self.http), has(self.tcp), has(self.grpc), has(self.prometheus)].exists_one(x, x)",message="a check asks in one way: write exactly one of http, tcp, grpc and prometheus"
+// +kubebuilder:validation:XValidation:rule="[has(self.http), has(self.tcp), has(self.grpc), has(self.prometheus), has(self.job)].exists_one(x, x)",message="a check asks in one way: write exactly one of http, tcp, grpc, prometheus and job"
 type Check struct {
 	// name tells the check from the others.
 	// +required
@@ -47,6 +51,11 @@ type Check struct {
 	// each run. Whatever is not one number is inconclusive.
 	// +optional
 	Prometheus *PrometheusCheck `json:"prometheus,omitempty"`
+	// job runs Pods of the author's own, once, that test the candidate. Only
+	// beforeSwitch checks can. periodSeconds, timeoutSeconds, successThreshold and
+	// failureThreshold are not for it.
+	// +optional
+	Job *JobCheck `json:"job,omitempty"`
 	// initialDelaySeconds is the time from when the check could first run to
 	// its first run. Defaults to 0.
 	// +optional
@@ -248,6 +257,57 @@ const (
 	// MoreThan: the result is more than the number.
 	MoreThan MetricOperator = "MoreThan"
 )
+
+// What the containers of a JobCheck find in their environment.
+const (
+	// EnvPrefix begins the names of all of them. A template must not use it.
+	EnvPrefix = "COUNTERSIGN_"
+	// EnvRelease, EnvNamespace, EnvColour and EnvDigest are the Release, its
+	// namespace, the candidate's colour, and the digest that people vote on.
+	EnvRelease   = "COUNTERSIGN_RELEASE"
+	EnvNamespace = "COUNTERSIGN_NAMESPACE"
+	EnvColour    = "COUNTERSIGN_COLOUR"
+	EnvDigest    = "COUNTERSIGN_DIGEST"
+	// EnvAddresses are the addresses of the candidate's Pods, with commas between
+	// them.
+	EnvAddresses = "COUNTERSIGN_ADDRESSES"
+	// EnvPreviews are the hosts of the preview Services, in the order of
+	// spec.services, with commas between them.
+	EnvPreviews = "COUNTERSIGN_PREVIEWS"
+)
+
+// JobCheck is a Job that tests the candidate: it passes when the Job completes,
+// and fails when the Job fails.
+type JobCheck struct {
+	// template of its Pods: a PodTemplateSpec. restartPolicy is Never unless it
+	// says OnFailure. Each container finds the candidate in its environment, in
+	// COUNTERSIGN_RELEASE, _NAMESPACE, _COLOUR, _DIGEST, _ADDRESSES and _PREVIEWS.
+	// The ConfigMaps and Secrets that it refers to are part of the content. At most
+	// 32 KiB; a field that is not known is refused.
+	// +required
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Template runtime.RawExtension `json:"template"`
+	// timeoutSeconds is how long the Job may run, with all its tries. After that it
+	// is ended, and has failed. Defaults to 300.
+	// +optional
+	// +kubebuilder:default=300
+	// +kubebuilder:validation:Minimum=5
+	// +kubebuilder:validation:Maximum=86400
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+	// backoffLimit is how many more times its Pod is tried after it failed.
+	// Defaults to 0.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10
+	BackoffLimit int32 `json:"backoffLimit,omitempty"`
+	// ttlSecondsAfterFinished is how long the Job and the logs of its Pods are kept
+	// when it has ended. Defaults to 3600.
+	// +optional
+	// +kubebuilder:default=3600
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=604800
+	TTLSecondsAfterFinished int32 `json:"ttlSecondsAfterFinished,omitempty"`
+}
 
 // CheckTLS says how a check speaks TLS, version 1.2 or later.
 // +kubebuilder:validation:XValidation:rule="has(self.ca) != (has(self.insecureSkipVerify) && self.insecureSkipVerify)",message="say how the certificate is verified: write either ca, or insecureSkipVerify: true to accept any certificate"

@@ -7,8 +7,8 @@ package v1alpha1
 // config/policy guard each of them.
 const (
 	// ReleaseLabel names the Release that an object belongs to. It is on the
-	// Deployments, their Pods and the Services, in every selector, and on the
-	// copies of ConfigMaps and Secrets.
+	// Deployments, their Pods and the Services, in every selector, on the copies of
+	// ConfigMaps and Secrets, and on the Jobs of checks and their Pods.
 	ReleaseLabel = "countersign.dev/release"
 	// ColourLabel is the colour of a Deployment or Pod. A Service that is
 	// parked, because nothing was promoted yet, selects ColourNone.
@@ -18,6 +18,14 @@ const (
 	RevisionLabel = "countersign.dev/revision"
 	// RoleLabel tells the active Service from the preview Service.
 	RoleLabel = "countersign.dev/role"
+
+	// CheckLabel, on a Job and its Pods, is the name of the check that it is. These
+	// Pods have no colour.
+	CheckLabel = "countersign.dev/check"
+	// DigestAnnotation, on such a Job, is the digest of the content under test, and
+	// TargetsAnnotation the Pods that it was given the addresses of.
+	DigestAnnotation  = "countersign.dev/digest"
+	TargetsAnnotation = "countersign.dev/targets"
 
 	// ConfigSourceAnnotation, on the copy of a ConfigMap or Secret, is the name
 	// of the object that it was copied from.

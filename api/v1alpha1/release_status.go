@@ -471,12 +471,35 @@ type CheckStatus struct {
 	// state is what it found.
 	State CheckState `json:"state"`
 	// message of the latest failure, or what passed. It never has anything in
-	// it that the other end sent, but for statuses and numbers.
+	// it that the other end sent, but for statuses and numbers, and the termination
+	// message of a job.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
 	// at is when the state or the message changed.
 	At metav1.Time `json:"at"`
+	// job is the Job of a job check. Unset before there is one, and for others.
+	// +optional
+	Job *CheckJob `json:"job,omitempty"`
+}
+
+// CheckJob is the Job that a check runs as.
+type CheckJob struct {
+	// name of the Job in the Release's namespace.
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// uid of the Job. Unset until it was seen.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	UID string `json:"uid,omitempty"`
+	// run is which run of the check it is, from 1. There is another when one proved
+	// nothing.
+	Run int32 `json:"run"`
+	// trouble is what was last seen to keep its Pods from doing their work. Unset
+	// when nothing was.
+	// +optional
+	// +kubebuilder:validation:MaxLength=384
+	Trouble string `json:"trouble,omitempty"`
 }
 
 // HistoryEntry is one switch that happened.

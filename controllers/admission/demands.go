@@ -32,7 +32,7 @@ func (w *Webhook) checkDemands(ctx context.Context, r *review) error {
 		return err
 	}
 	if policy := approval.RequiresImageDigests(policies); policy != "" {
-		if problems := speccheck.UnpinnedImages(r.now.Spec.Template.Spec); len(problems) > 0 {
+		if problems := speccheck.UnpinnedImages(r.now.Spec); len(problems) > 0 {
 			return refuse("Image", "policy %s wants every image of Release %s by its digest, because a tag can be moved after it was approved: %s",
 				policy, r.now.Name, strings.Join(problems, "; "))
 		}

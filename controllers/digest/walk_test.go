@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -136,6 +137,8 @@ func samples(v reflect.Value) []any {
 		return []any{intstr.FromInt32(8080), intstr.FromString("8080")}
 	case metav1.FieldsV1:
 		return []any{metav1.FieldsV1{Raw: []byte("{\"f\":1}")}, metav1.FieldsV1{Raw: []byte("{\"f\":2}")}}
+	case runtime.RawExtension:
+		return []any{runtime.RawExtension{Raw: []byte("{\"f\":1}")}, runtime.RawExtension{Raw: []byte("{\"f\":2}")}}
 	case metav1.Duration:
 		return []any{metav1.Duration{Duration: time.Hour}, metav1.Duration{Duration: time.Hour + 1}}
 	}

@@ -31,7 +31,7 @@ func (o *Observer) workloads(ctx context.Context, s *rollout.Snapshot) error {
 		}
 		w.Pods = podsOf(pods.Items, colour)
 	}
-	return nil
+	return o.jobs(ctx, s, pods.Items)
 }
 
 func (o *Observer) workload(ctx context.Context, rel *v1alpha1.Release, colour v1alpha1.Colour, w *rollout.Workload) error {

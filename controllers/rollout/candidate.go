@@ -4,6 +4,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -170,6 +171,7 @@ func (p *plan) test() {
 	if c.TestedAt == nil && p.materialised(c, w) && w.Complete(p.replicas()) {
 		p.run(v1alpha1.StageBeforeSwitch, c.Digest, checks, w, p.replicas())
 		p.recordResults(v1alpha1.StageBeforeSwitch, c.Digest, checks)
+		p.runJobs(c, checks, w)
 		if f := p.failedCheck(v1alpha1.StageBeforeSwitch, c.Digest); f != "" {
 			p.haltCandidate(v1alpha1.ReasonCheckFailed, f+p.tryAsItIs())
 			return
@@ -190,7 +192,7 @@ func (p *plan) deadline() {
 	limit := time.Duration(p.spec().ProgressDeadlineSeconds) * time.Second
 	if limit > 0 && p.due(c.ProgressSince.Add(limit)) {
 		look := fmt.Sprintf("look at its Pods: kubectl describe pods -n %s -l %s", p.snap.Release.Namespace, p.selectorOf(c.Colour))
-		if why := p.inconclusive(v1alpha1.StageBeforeSwitch, c.Digest); why != "" {
+		if why := cmp.Or(p.inconclusive(v1alpha1.StageBeforeSwitch, c.Digest), p.unfinishedJob(c.Digest)); why != "" {
 			look = why
 		}
 		p.haltCandidate(v1alpha1.ReasonProgressDeadlineExceeded, fmt.Sprintf(

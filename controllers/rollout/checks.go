@@ -18,18 +18,24 @@ import (
 // is not known.
 func (p *plan) run(stage v1alpha1.CheckStage, digest string, declared []v1alpha1.Check, w Workload, atLeast int32) {
 	for _, c := range declared {
-		r := CheckRun{Stage: stage, Digest: digest, Check: c}
-		port := portOf(c, w.Template.Spec)
-		for _, pod := range w.Pods {
-			if pod.Ready && !pod.Terminating && pod.IP != "" && pod.Revision == w.Revision {
-				r.Targets = append(r.Targets, CheckTarget{Pod: pod.Name, IP: pod.IP, Port: port})
-			}
+		if c.Job == nil {
+			p.runs = append(p.runs, CheckRun{Stage: stage, Digest: digest, Check: c, Targets: targets(c, w, atLeast)})
 		}
-		if int64(len(r.Targets)) < int64(atLeast) {
-			r.Targets = nil
-		}
-		p.runs = append(p.runs, r)
 	}
+}
+
+// targets are the ready Pods of a workload; none with fewer than atLeast.
+func targets(c v1alpha1.Check, w Workload, atLeast int32) (known []CheckTarget) {
+	port := portOf(c, w.Template.Spec)
+	for _, pod := range w.Pods {
+		if pod.Ready && !pod.Terminating && pod.IP != "" && pod.Revision == w.Revision {
+			known = append(known, CheckTarget{Pod: pod.Name, IP: pod.IP, Port: port})
+		}
+	}
+	if int64(len(known)) < int64(atLeast) {
+		return nil
+	}
+	return known
 }
 
 // portOf resolves the port of a check; 0 when it asks none, or the template has
@@ -58,6 +64,10 @@ func (p *plan) recordResults(stage v1alpha1.CheckStage, digest string, declared 
 		}
 		p.setCheck(v1alpha1.CheckStatus{Stage: stage, Name: r.Name, Digest: digest, State: r.State, Message: clip(r.Message, 512), At: *microless(r.At)})
 	}
+	p.sortChecks()
+}
+
+func (p *plan) sortChecks() {
 	slices.SortFunc(p.st.Checks, func(a, b v1alpha1.CheckStatus) int {
 		if a.Stage != b.Stage {
 			return compare(string(b.Stage), string(a.Stage)) // BeforeSwitch comes first

@@ -73,6 +73,7 @@ func (p *plan) steps() {
 	p.keepActive()
 	p.keepConfig()
 	p.collect()
+	p.dropJobs()
 	p.sweep()
 	p.keepBudgets()
 }

@@ -121,6 +121,20 @@ type SurrenderConfig struct {
 	ResourceVersion string
 }
 
+// StartJob makes the Job of a check, with its Pods using the copies of Config.
+type StartJob struct {
+	Name   string
+	Check  v1alpha1.Check
+	Colour v1alpha1.Colour
+	Digest string
+	// Targets that it is aimed at, as its annotation has them.
+	Targets string
+	Config  []v1alpha1.ConfigCopy
+}
+
+// DropJob deletes the Job of a check, and its Pods.
+type DropJob struct{ Name, UID string }
+
 // Scale sets the replicas of a colour's Deployment.
 type Scale struct {
 	Colour          v1alpha1.Colour
@@ -240,3 +254,5 @@ func (SurrenderConfig) isAction() {}
 func (KeepBudget) isAction()      {}
 func (DropBudget) isAction()      {}
 func (SurrenderBudget) isAction() {}
+func (StartJob) isAction()        {}
+func (DropJob) isAction()         {}

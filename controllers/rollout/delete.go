@@ -45,6 +45,7 @@ func (p *plan) delete() {
 		p.dropBudget(c)
 	}
 	p.deleteConfig(staying)
+	p.dropJobs()
 	p.do(RemoveFinalizer{})
 }
 

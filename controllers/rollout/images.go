@@ -21,7 +21,7 @@ func (p *plan) findImageFaults() {
 	if a := p.st.Active; policy == "" || a != nil && a.Revision == p.snap.Revision {
 		return
 	}
-	for _, problem := range speccheck.UnpinnedImages(p.spec().Template.Spec) {
+	for _, problem := range speccheck.UnpinnedImages(*p.spec()) {
 		p.block(v1alpha1.ReasonImageNotPinned, fmt.Sprintf("%s, as policy %s demands", problem, policy))
 	}
 }

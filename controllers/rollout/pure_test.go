@@ -22,6 +22,7 @@ var pure = map[string][]string{
 	"digest":    {"bytes", "crypto/sha256", "encoding/hex", "encoding/json", "errors", "fmt", "maps", "slices", "strconv", "strings", "unicode/utf8"},
 	"snapshot":  {"cmp", "crypto/hmac", "crypto/sha256", "encoding/binary", "encoding/hex", "fmt", "hash", "maps", "slices", "strings"},
 	"speccheck": {"fmt", "maps", "regexp", "slices", "strings"},
+	"jobcheck":  {"crypto/sha256", "encoding/hex", "fmt", "strings"},
 	"rollout":   {"cmp", "fmt", "maps", "math", "slices", "strings", "time"},
 }
 
@@ -29,11 +30,13 @@ var values = []string{
 	"github.com/countersign/countersign/api/v1alpha1",
 	"github.com/countersign/countersign/controllers/approval",
 	"github.com/countersign/countersign/controllers/digest",
+	"github.com/countersign/countersign/controllers/jobcheck",
 	"github.com/countersign/countersign/controllers/snapshot",
 	"github.com/countersign/countersign/controllers/speccheck",
 	"github.com/gowebpki/jcs",
 	"github.com/robfig/cron/v3",
 	"k8s.io/api/core/v1", "k8s.io/apimachinery/pkg/api/meta", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/apimachinery/pkg/util/intstr",
+	"sigs.k8s.io/json",
 }
 
 func TestWhatDecidesIsPure(t *testing.T) {

@@ -44,6 +44,8 @@ type Snapshot struct {
 	Strays []Preview
 	// Results of the checks.
 	Results []CheckResult
+	// Jobs are those of checks, and those of others with a name that one needs.
+	Jobs []Job
 	// Gate is what the self-test found. The zero value lets nothing through.
 	Gate Gate
 }
@@ -111,6 +113,22 @@ type Pod struct {
 	Ready, Terminating bool
 	// Images that its containers run, by container, as the kubelet tells them.
 	Images map[string]string
+}
+
+// Job is one that a check runs as.
+type Job struct {
+	Name, UID string
+	// Foreign is true when it is not the Release's, whatever its labels.
+	Foreign bool
+	// Leaving is true while it is being deleted.
+	Leaving bool
+	// Check and Digest that it is of, and Targets that it is aimed at.
+	Check, Digest, Targets string
+	// Done is true when it has ended: Succeeded tells how, and Reason why not.
+	Done, Succeeded bool
+	Reason          string
+	// Trouble is what keeps its Pods from doing their work, or ended them.
+	Trouble string
 }
 
 // Complete tells whether at least n Pods, and only Pods of the newest template,

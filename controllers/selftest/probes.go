@@ -11,6 +11,7 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/keys"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -70,6 +71,9 @@ func probes() []probe {
 		}},
 		{"pod-guard.countersign.dev", func(ctx context.Context, c client.Client) error {
 			return c.Create(ctx, examplePod())
+		}},
+		{"job-guard.countersign.dev", func(ctx context.Context, c client.Client) error {
+			return c.Create(ctx, exampleJob())
 		}},
 		{"config-guard.countersign.dev", func(ctx context.Context, c client.Client) error {
 			copied := named(&corev1.ConfigMap{}, attemptName)
@@ -142,6 +146,14 @@ func examplePod() *corev1.Pod {
 	pod := named(&corev1.Pod{}, attemptName)
 	pod.Labels, pod.Spec = marks(), examplePodSpec()
 	return pod
+}
+
+func exampleJob() *batchv1.Job {
+	job := named(&batchv1.Job{}, attemptName)
+	job.Labels = marks()
+	job.Spec.Template = exampleTemplate(map[string]string{"app": fixtureName})
+	job.Spec.Template.Spec.RestartPolicy = corev1.RestartPolicyNever
+	return job
 }
 
 func exampleDeployment(name string) *appsv1.Deployment {

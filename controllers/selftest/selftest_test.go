@@ -17,6 +17,7 @@ import (
 	"github.com/countersign/countersign/controllers/digest"
 	"github.com/countersign/countersign/controllers/receipt"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -122,6 +123,8 @@ func policyOf(o client.Object, how string) string {
 			return "selector-guard.countersign.dev"
 		}
 		return "service-guard.countersign.dev"
+	case *batchv1.Job:
+		return "job-guard.countersign.dev"
 	case *corev1.Pod:
 		return "pod-guard.countersign.dev"
 	case *discoveryv1.EndpointSlice:

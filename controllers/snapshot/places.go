@@ -23,22 +23,22 @@ type place struct {
 	field string
 }
 
-// visit calls f for every place, in the order of the template. Reading and
-// rewriting both go by it, so that neither knows a place that the other does
-// not.
-func visit(pod *corev1.PodSpec, f func(place)) {
+// visit calls f for every place of a Pod's spec at a field, in the order of the
+// template. Reading and rewriting both go by it, so that neither knows a place
+// that the other does not.
+func visit(pod *corev1.PodSpec, at string, f func(place)) {
 	for _, list := range []struct {
 		name       string
 		containers []corev1.Container
 	}{{"initContainers", pod.InitContainers}, {"containers", pod.Containers}} {
 		for i := range list.containers {
 			c := &list.containers[i]
-			visitContainer(c, fmt.Sprintf("spec.template.spec.%s[name=%s]", list.name, c.Name), f)
+			visitContainer(c, fmt.Sprintf("%s.%s[name=%s]", at, list.name, c.Name), f)
 		}
 	}
 	for i := range pod.Volumes {
 		v := &pod.Volumes[i]
-		visitVolume(v, fmt.Sprintf("spec.template.spec.volumes[name=%s]", v.Name), f)
+		visitVolume(v, fmt.Sprintf("%s.volumes[name=%s]", at, v.Name), f)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/jobcheck"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -28,8 +29,36 @@ type Key struct{ Name, Field string }
 
 // Sources are the objects that a template refers to, by kind and name.
 func Sources(template corev1.PodTemplateSpec) []Source {
-	var sources []Source
-	visit(&template.Spec, func(p place) {
+	return sorted(gather(nil, "spec.template", template))
+}
+
+// sources are the objects that a spec's templates refer to: that of the colours,
+// and those of Jobs that test them. One that cannot be read refers to nothing:
+// package speccheck refuses it.
+func sources(spec v1alpha1.ReleaseSpec) []Source {
+	all := gather(nil, "spec.template", spec.Template)
+	if spec.Checks == nil {
+		return sorted(all)
+	}
+	for _, c := range spec.Checks.BeforeSwitch {
+		if c.Job == nil {
+			continue
+		}
+		if template, err := jobcheck.Template(c.Job); err == nil {
+			all = gather(all, fmt.Sprintf("spec.checks.beforeSwitch[name=%s].job.template", c.Name), template)
+		}
+	}
+	return sorted(all)
+}
+
+func sorted(sources []Source) []Source {
+	slices.SortFunc(sources, func(a, b Source) int { return compare(a.ConfigRef, b.ConfigRef) })
+	return sources
+}
+
+// gather adds what one more template, which the spec has at a field, refers to.
+func gather(sources []Source, at string, template corev1.PodTemplateSpec) []Source {
+	visit(&template.Spec, at+".spec", func(p place) {
 		if *p.name == "" {
 			return
 		}
@@ -48,7 +77,6 @@ func Sources(template corev1.PodTemplateSpec) []Source {
 			sources[i].Keys = append(sources[i].Keys, Key{key, p.field})
 		}
 	})
-	slices.SortFunc(sources, func(a, b Source) int { return compare(a.ConfigRef, b.ConfigRef) })
 	return sources
 }
 
@@ -56,10 +84,10 @@ func compare(a, b v1alpha1.ConfigRef) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 }
 
-// Split parts what a spec's template refers to into what is copied and what the
+// Split parts what a spec's templates refer to into what is copied and what the
 // Pods use themselves.
 func Split(spec v1alpha1.ReleaseSpec) (copied []Source, live []v1alpha1.ConfigRef) {
-	for _, s := range Sources(spec.Template) {
+	for _, s := range sources(spec) {
 		if spec.SnapshotsConfig() && !slices.Contains(exceptions(spec), s.ConfigRef) {
 			copied = append(copied, s)
 		} else {
@@ -137,7 +165,7 @@ func createWord(kind string) string {
 
 // Rewrite makes a template use copies. What has no copy is left as it is.
 func Rewrite(template *corev1.PodTemplateSpec, copies []v1alpha1.ConfigCopy) {
-	visit(&template.Spec, func(p place) {
+	visit(&template.Spec, "", func(p place) {
 		for _, c := range copies {
 			if c.Kind == p.kind && c.Name == *p.name {
 				*p.name = c.Copy

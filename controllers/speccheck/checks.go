@@ -21,6 +21,10 @@ func checksProblems(spec v1alpha1.ReleaseSpec) (problems []string) {
 	for _, c := range spec.Checks.BeforeSwitch {
 		field := fmt.Sprintf("spec.checks.beforeSwitch[name=%s]", c.Name)
 		problems = append(problems, checkProblems(field, c, spec.Template.Spec)...)
+		if c.Job != nil {
+			problems = append(problems, jobProblems(c, spec)...)
+			continue
+		}
 		takes := int64(c.InitialDelaySeconds) + int64(max(c.SuccessThreshold, 1)-1)*int64(c.PeriodSeconds)
 		if limit := int64(spec.ProgressDeadlineSeconds); limit > 0 && takes >= limit {
 			problems = append(problems, fmt.Sprintf(
@@ -31,6 +35,9 @@ func checksProblems(spec v1alpha1.ReleaseSpec) (problems []string) {
 	for _, c := range spec.Checks.AfterSwitch {
 		field := fmt.Sprintf("spec.checks.afterSwitch[name=%s]", c.Name)
 		problems = append(problems, checkProblems(field, c, spec.Template.Spec)...)
+		if c.Job != nil {
+			problems = append(problems, field+".job runs once and cannot watch what serves; write it under beforeSwitch, or ask with http, tcp, grpc or prometheus")
+		}
 		if limit := spec.ObserveSeconds; limit > 0 && c.InitialDelaySeconds >= limit {
 			problems = append(problems, fmt.Sprintf(
 				"%s.initialDelaySeconds is %d, but the observation ends after spec.observeSeconds, %d; write a smaller initialDelaySeconds or a larger observeSeconds",

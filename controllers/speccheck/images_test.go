@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/speccheck"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -34,7 +35,7 @@ func TestUnpinnedImages(t *testing.T) {
 			{Name: "c", VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: "a:v1"}}}}}, "volumes[name=c].image"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := strings.Join(speccheck.UnpinnedImages(tc.pod), "; ")
+			got := strings.Join(speccheck.UnpinnedImages(v1alpha1.ReleaseSpec{Template: corev1.PodTemplateSpec{Spec: tc.pod}}), "; ")
 			if (got == "") != (tc.says == "") || !strings.Contains(got, tc.says) {
 				t.Errorf("got %q, want %q", got, tc.says)
 			}

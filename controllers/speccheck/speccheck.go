@@ -32,14 +32,19 @@ func Problems(spec v1alpha1.ReleaseSpec) []string {
 	return append(problems, checksProblems(spec)...)
 }
 
-func templateProblems(t corev1.PodTemplateSpec) (problems []string) {
+// labelProblems are those of the labels of a template at a field.
+func labelProblems(at string, t corev1.PodTemplateSpec) (problems []string) {
 	for _, key := range slices.Sorted(maps.Keys(t.Labels)) {
 		if strings.HasPrefix(key, reserved) {
 			problems = append(problems, fmt.Sprintf(
-				"spec.template.metadata.labels has %s, which is the operator's own; take it out", key))
+				"%s.metadata.labels has %s, which is the operator's own; take it out", at, key))
 		}
 	}
-	pod := t.Spec
+	return problems
+}
+
+func templateProblems(t corev1.PodTemplateSpec) []string {
+	problems, pod := labelProblems("spec.template", t), t.Spec
 	if len(pod.Containers) == 0 {
 		problems = append(problems, "spec.template.spec.containers is empty; add the container that runs the application")
 	}

@@ -125,6 +125,11 @@ func (s *sim) nextEvent() (next time.Time) {
 			earliest(facts.readyAt)
 		}
 	}
+	for _, facts := range s.jobs.facts {
+		if facts.endsAt.After(s.clock) {
+			earliest(facts.endsAt)
+		}
+	}
 	for _, d := range s.deployments() {
 		if d.Status.ReadyReplicas > d.Status.AvailableReplicas {
 			earliest(s.clock.Add(time.Second))

@@ -6,6 +6,7 @@ package sim
 import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -37,6 +38,8 @@ func copyStatus(from, to client.Object) {
 		from.Status.DeepCopyInto(&to.(*corev1.Pod).Status)
 	case *corev1.Service:
 		from.Status.DeepCopyInto(&to.(*corev1.Service).Status)
+	case *batchv1.Job:
+		from.Status.DeepCopyInto(&to.(*batchv1.Job).Status)
 	}
 }
 

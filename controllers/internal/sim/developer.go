@@ -103,6 +103,7 @@ func (s *sim) checks() *v1alpha1.Checks {
 	if s.rng.IntN(5) > 0 {
 		c.AfterSwitch = append(c.AfterSwitch, check("live"))
 	}
+	c.BeforeSwitch = append(c.BeforeSwitch, s.jobChecks()...)
 	if len(c.BeforeSwitch)+len(c.AfterSwitch) == 0 {
 		return nil
 	}

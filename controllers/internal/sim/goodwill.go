@@ -29,6 +29,7 @@ func (s *sim) atRest() {
 	stalled := conditionOf(&rel.Status, v1alpha1.ConditionStalled)
 	s.configAtRest(rel, stalled != nil)
 	s.budgetsAtRest(rel)
+	s.jobsAtRest(rel)
 	a := rel.Status.Active
 	if a == nil {
 		return

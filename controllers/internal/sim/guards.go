@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,7 +24,7 @@ const intruder = "intruder"
 // parts of Kubernetes that carry Deployments out.
 func isController(actor string) bool {
 	switch actor {
-	case "deployment-controller", "endpoint-controller", "garbage-collector", "kubelet", "node":
+	case "deployment-controller", "endpoint-controller", "garbage-collector", "kubelet", "node", jobController:
 		return true
 	}
 	return false
@@ -46,6 +47,8 @@ func (s *sim) guards(actor string, before, after client.Object) error {
 		why = guardService(actor, before, after)
 	case *corev1.ConfigMap, *corev1.Secret:
 		why = guardConfig(actor, before, after)
+	case *batchv1.Job:
+		why = unless(isOperator(actor) || !isOurs(before) && !isOurs(after), "a check is the operator's to run")
 	case *appsv1.Deployment:
 		if !isOperator(actor) && (isOurs(before) || isOurs(after)) {
 			why = "what runs is what was approved"

@@ -35,6 +35,9 @@ func (o *operator) cached(what string) {
 	if !o.sim.configured() && (strings.HasPrefix(what, "list "+kindConfigMap.String()) || strings.HasPrefix(what, "list "+kindSecret.String())) {
 		return
 	}
+	if !o.sim.tested() && strings.HasPrefix(what, "list "+kindJob.String()) {
+		return
+	}
 	o.stand("at "+what, o.sim.weather.pause/8)
 	if !strings.HasPrefix(what, "list "+kindPolicy.String()) {
 		return

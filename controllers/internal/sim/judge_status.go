@@ -26,6 +26,7 @@ func (o *oracle) status(actor string, before, after *v1alpha1.Release) {
 	o.heeded(was, now)
 	o.reviewed(actor, was, now)
 	o.landed(was, now)
+	o.jobsSeen(now)
 	if sw := now.Switch; sw != nil && (was.Switch == nil || was.Switch.Epoch != sw.Epoch) {
 		o.committed(actor, before, now)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -33,10 +34,11 @@ const (
 	kindConfigMap
 	kindSecret
 	kindBudget
+	kindJob
 	kindCount
 )
 
-var kindNames = [kindCount]string{"Release", "ApprovalPolicy", "Deployment", "Pod", "Service", "EndpointSlice", "ConfigMap", "Secret", "PodDisruptionBudget"}
+var kindNames = [kindCount]string{"Release", "ApprovalPolicy", "Deployment", "Pod", "Service", "EndpointSlice", "ConfigMap", "Secret", "PodDisruptionBudget", "Job"}
 
 func (k kind) String() string { return kindNames[k] }
 
@@ -46,7 +48,9 @@ func (k kind) resource() schema.GroupResource {
 
 // filtered kinds are cached by the operator only with the Release label on
 // them, as controllers.CacheOptions has it.
-func (k kind) filtered() bool { return k == kindDeployment || k == kindPod || k == kindSlice }
+func (k kind) filtered() bool {
+	return k == kindDeployment || k == kindPod || k == kindSlice || k == kindJob
+}
 
 // key is where an object is kept.
 type key struct {
@@ -80,6 +84,8 @@ func kindOf(o client.Object) kind {
 		return kindSecret
 	case *policyv1.PodDisruptionBudget:
 		return kindBudget
+	case *batchv1.Job:
+		return kindJob
 	case *metav1.PartialObjectMetadata:
 		return configKind(v1alpha1.ConfigKind(o.GetObjectKind().GroupVersionKind().Kind))
 	}
@@ -106,6 +112,8 @@ func blank(k kind) client.Object {
 		return &corev1.Secret{}
 	case kindBudget:
 		return &policyv1.PodDisruptionBudget{}
+	case kindJob:
+		return &batchv1.Job{}
 	}
 	panic("no such kind")
 }
@@ -138,6 +146,8 @@ func copyInto(from, to client.Object) {
 		from.DeepCopyInto(to.(*corev1.Secret))
 	case *policyv1.PodDisruptionBudget:
 		from.DeepCopyInto(to.(*policyv1.PodDisruptionBudget))
+	case *batchv1.Job:
+		from.DeepCopyInto(to.(*batchv1.Job))
 	}
 }
 
@@ -158,6 +168,8 @@ func listKind(l client.ObjectList) kind {
 		return kindSlice
 	case *policyv1.PodDisruptionBudgetList:
 		return kindBudget
+	case *batchv1.JobList:
+		return kindJob
 	case *metav1.PartialObjectMetadataList:
 		return configKind(v1alpha1.ConfigKind(strings.TrimSuffix(l.GetObjectKind().GroupVersionKind().Kind, "List")))
 	}
@@ -181,6 +193,8 @@ func fill(l client.ObjectList, found []client.Object) {
 		l.Items = copies[discoveryv1.EndpointSlice](found)
 	case *policyv1.PodDisruptionBudgetList:
 		l.Items = copies[policyv1.PodDisruptionBudget](found)
+	case *batchv1.JobList:
+		l.Items = copies[batchv1.Job](found)
 	case *metav1.PartialObjectMetadataList:
 		l.Items = copies[metav1.PartialObjectMetadata](found)
 	}

@@ -53,6 +53,8 @@ type oracle struct {
 	// somebody else, and held is what it ever held.
 	configAt map[v1alpha1.ConfigRef]int64
 	held     map[v1alpha1.ConfigRef]map[string]bool
+	// known are the Jobs that the operator had seen and nobody else deleted.
+	known map[string]bool
 	// copies that the operator made.
 	copies map[v1alpha1.ConfigRef]copied
 }
@@ -116,6 +118,7 @@ func (o *oracle) open(uid types.UID) {
 	o.authors, o.inherited = map[string]bool{}, map[string]bool{}
 	o.offered, o.commits, o.promoted = map[string]offer{}, map[int64]*commitment{}, map[string]*commitment{}
 	o.emergencies, o.asked = newEmergencies(), map[string]ask{}
+	o.known = map[string]bool{}
 	o.passed, o.moves, o.rollbacks = map[string]bool{}, map[move]int64{}, map[int64]int64{}
 }
 
@@ -138,6 +141,8 @@ func (o *oracle) observe(r record) {
 		o.observeService(r)
 	case kindDeployment:
 		o.observeDeployment(r)
+	case kindJob:
+		o.observeJob(r)
 	case kindConfigMap, kindSecret:
 		o.observeConfig(r)
 	}

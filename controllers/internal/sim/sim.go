@@ -46,6 +46,7 @@ type sim struct {
 	// started counts the instances of the operator that there ever were.
 	started int
 
+	jobs                   *jobs
 	pods                   map[string]*podFacts
 	podNumber, imageNumber int
 	sickAt                 map[string]time.Time
@@ -82,6 +83,7 @@ func newSim(seed uint64) *sim {
 		clock: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
 		pods:  map[string]*podFacts{}, sickAt: map[string]time.Time{}, seen: newCoverage(), gate: intactGate{},
 	}
+	s.jobs = newJobs(seed)
 	s.weather = newWeather(s.rng)
 	s.server = newAPIServer(s.now, func() int { return s.steps })
 	s.server.admit = s.guards
@@ -180,4 +182,5 @@ func (s *sim) controllers() {
 	if s.calm || s.rng.IntN(10) < 6 {
 		s.endpointController()
 	}
+	s.jobController()
 }
