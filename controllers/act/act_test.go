@@ -20,6 +20,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -66,6 +67,9 @@ func newCluster(t *testing.T, objects ...client.Object) *cluster {
 				if err := write("delete", o); err != nil {
 					return err
 				}
+				if err := sameUID(ctx, w, o, opts); err != nil {
+					return err
+				}
 				return w.Delete(ctx, o, opts...)
 			},
 			List: func(ctx context.Context, w client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
@@ -77,6 +81,17 @@ func newCluster(t *testing.T, objects ...client.Object) *cluster {
 		}).Build()
 	c.actor = act.Actor{Client: c, Live: c, Now: time.Now}
 	return c
+}
+
+// sameUID is the precondition that the fake does not look at.
+func sameUID(ctx context.Context, r client.Reader, o client.Object, opts []client.DeleteOption) error {
+	var d client.DeleteOptions
+	d.ApplyOptions(opts)
+	have := o.DeepCopyObject().(client.Object)
+	if d.Preconditions == nil || d.Preconditions.UID == nil || r.Get(ctx, client.ObjectKeyFromObject(o), have) != nil || have.GetUID() == *d.Preconditions.UID {
+		return nil
+	}
+	return apierrors.NewConflict(schema.GroupResource{}, o.GetName(), errors.New("it is another object"))
 }
 
 func (c *cluster) carry(rel *v1alpha1.Release, actions ...rollout.Action) error {

@@ -75,8 +75,8 @@ func (a *Actor) startJob(ctx context.Context, rel *v1alpha1.Release, s rollout.S
 
 // dropJob deletes just the Job that was decided about, and with it its Pods.
 func (a *Actor) dropJob(ctx context.Context, rel *v1alpha1.Release, d rollout.DropJob) error {
-	job, uid := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: rel.Namespace, Name: d.Name}}, types.UID(d.UID)
-	err := a.Client.Delete(ctx, job, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: rel.Namespace, Name: d.Name}}
+	err := a.Client.Delete(ctx, job, client.Preconditions{UID: (*types.UID)(&d.UID)}, client.PropagationPolicy(metav1.DeletePropagationBackground))
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete Job %s/%s: %w", rel.Namespace, d.Name, err)
 	}

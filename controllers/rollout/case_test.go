@@ -56,6 +56,8 @@ type world struct {
 	// outcomes are what checks find, by name; Passed unless told.
 	outcomes map[string]v1alpha1.CheckState
 	results  []rollout.CheckResult
+	// jobs are those of checks. They run until a test ends them.
+	jobs map[string]*rollout.Job
 	// lag keeps the endpoints as they are.
 	lag bool
 	// writes is how many Services can still be written before the operator dies.
@@ -105,7 +107,7 @@ func newWorld(t tester, changes ...func(*world)) *world {
 		colours:  map[v1alpha1.Colour]*colour{blue: {}, green: {}},
 		services: map[string]*service{}, budgets: map[v1alpha1.Colour]*budget{blue: {}, green: {}}, votes: map[string]approval.Vote{},
 		outcomes: map[string]v1alpha1.CheckState{}, promoted: map[string]bool{},
-		config: map[v1alpha1.ConfigRef]string{}, copies: map[v1alpha1.ConfigRef]*rollout.Copy{},
+		jobs: map[string]*rollout.Job{}, config: map[v1alpha1.ConfigRef]string{}, copies: map[v1alpha1.ConfigRef]*rollout.Copy{},
 	}
 	w.rel = v1alpha1.Release{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "shop", UID: "uid-1", Generation: 1},
@@ -257,6 +259,9 @@ func (w *world) snapshot() rollout.Snapshot {
 		Glasses: slices.Clone(w.glasses), Reviews: slices.Clone(w.reviews),
 	}
 	w.readConfig(&s)
+	for _, name := range slices.Sorted(maps.Keys(w.jobs)) {
+		s.Jobs = append(s.Jobs, *w.jobs[name])
+	}
 	for _, slot := range slices.Sorted(maps.Keys(w.votes)) {
 		s.Votes = append(s.Votes, w.votes[slot])
 	}

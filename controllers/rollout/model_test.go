@@ -91,6 +91,8 @@ func (w *world) carry(a rollout.Action) bool {
 		return w.materialise(a)
 	case rollout.CopyConfig, rollout.MarkConfig, rollout.DropConfig, rollout.SurrenderConfig:
 		return w.writeConfig(a)
+	case rollout.StartJob, rollout.DropJob:
+		return w.writeJob(a)
 	case rollout.Scale:
 		m := w.colours[a.Colour]
 		return w.fresh(m.version, a.ResourceVersion) && w.touch(&m.version, func() { m.replicas = a.Replicas; m.missing = min(m.missing, a.Replicas) })
@@ -261,6 +263,10 @@ func spell(a rollout.Action) string {
 		return fmt.Sprintf("Claim %s", a.Service)
 	case rollout.Materialise:
 		return fmt.Sprintf("Materialise %s %d", a.Colour, a.Replicas)
+	case rollout.StartJob:
+		return "StartJob " + a.Check.Name
+	case rollout.DropJob:
+		return "DropJob"
 	case rollout.Scale:
 		return fmt.Sprintf("Scale %s %d", a.Colour, a.Replicas)
 	case rollout.PointPreview:

@@ -116,6 +116,9 @@ func anyStatus(t *rapid.T) v1alpha1.ReleaseStatus {
 		Checks: anyOf(t, "results", nil, []v1alpha1.CheckStatus{
 			{Stage: v1alpha1.StageAfterSwitch, Name: "live", Digest: "x", State: v1alpha1.CheckFailed},
 			{Stage: v1alpha1.StageBeforeSwitch, Name: "smoke", Digest: "x", State: v1alpha1.CheckPassed},
+			{Stage: v1alpha1.StageBeforeSwitch, Name: "e2e", Digest: "x", State: v1alpha1.CheckRunning, Job: &v1alpha1.CheckJob{
+				Name: "j", UID: anyText(t), Run: int32(anyInt(t)), Trouble: anyText(t),
+			}},
 		}),
 	}
 }
@@ -169,7 +172,15 @@ func anySnapshot(t *rapid.T) rollout.Snapshot {
 	if rapid.Bool().Draw(t, "no checks") {
 		rel.Spec.Checks = nil
 	}
+	if rapid.Bool().Draw(t, "a job") && rel.Spec.Checks != nil {
+		withJob(w)
+		rel.Spec.Checks = w.rel.Spec.Checks
+	}
 	return rollout.Snapshot{
+		Jobs: anyOf(t, "jobs", nil, []rollout.Job{{
+			Name: "j", UID: anyText(t), Check: anyOf(t, "check", "e2e", "x"), Digest: anyText(t), Targets: anyOf(t, "targets", "", "p=10.0.0.1", "=,"),
+			Foreign: rapid.Bool().Draw(t, "foreign"), Leaving: rapid.Bool().Draw(t, "leaving"), Done: rapid.Bool().Draw(t, "done"), Succeeded: rapid.Bool().Draw(t, "succeeded"),
+		}}),
 		Now: start, Release: rel, Revision: anyText(t), Cluster: anyOf(t, "cluster", "", "c1"),
 		Problems: anyOf(t, "problems", nil, nil, []string{"x"}), Policies: anyOf(t, "policies", nil, []approval.Policy{{}}, w.policies),
 		Glasses: anyOf(t, "glasses", nil, []approval.Glass{{Slot: "s", Digest: anyText(t), Ticket: "t", Reason: "r", User: "erin", Groups: []string{"sre"}, At: start}}),

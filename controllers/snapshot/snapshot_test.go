@@ -11,6 +11,7 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -318,5 +319,21 @@ func TestCopyName(t *testing.T) {
 		if IsCopyName("shop", n) {
 			t.Errorf("%s passes for a copy's", n)
 		}
+	}
+}
+
+// What the Job of a check refers to is content like what the template refers to.
+func TestSplitJobs(t *testing.T) {
+	spec := v1alpha1.ReleaseSpec{Checks: &v1alpha1.Checks{BeforeSwitch: []v1alpha1.Check{{Name: "smoke"}, {Name: "e2e", Job: &v1alpha1.JobCheck{
+		Template: runtime.RawExtension{Raw: []byte(`{"spec":{"containers":[{"name":"t","image":"i","envFrom":[{"secretRef":{"name":"login"}}]}]}}`)},
+	}}, {Name: "bad", Job: &v1alpha1.JobCheck{Template: runtime.RawExtension{Raw: []byte(`[]`)}}}}}}
+	copied, live := Split(spec)
+	const field = "spec.checks.beforeSwitch[name=e2e].job.template.spec.containers[name=t].envFrom"
+	if len(live) > 0 || len(copied) != 1 || copied[0].Name != "login" || copied[0].Required != field {
+		t.Errorf("copied are %+v, live %+v", copied, live)
+	}
+	spec.Config = &v1alpha1.ConfigSpec{Live: []v1alpha1.ConfigRef{{Kind: v1alpha1.Secret, Name: "login"}}}
+	if copied, live := Split(spec); len(copied) > 0 || len(live) != 1 {
+		t.Errorf("copied are %+v, live %+v", copied, live)
 	}
 }

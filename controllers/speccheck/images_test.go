@@ -10,6 +10,7 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/speccheck"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 )
 
 func TestUnpinnedImages(t *testing.T) {
@@ -37,6 +38,25 @@ func TestUnpinnedImages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := strings.Join(speccheck.UnpinnedImages(v1alpha1.ReleaseSpec{Template: corev1.PodTemplateSpec{Spec: tc.pod}}), "; ")
 			if (got == "") != (tc.says == "") || !strings.Contains(got, tc.says) {
+				t.Errorf("got %q, want %q", got, tc.says)
+			}
+		})
+	}
+}
+
+// The Job that tests the content can be led elsewhere by its tag, too.
+func TestUnpinnedImagesOfJobs(t *testing.T) {
+	pinned := "example.com/app@sha256:" + strings.Repeat("0a", 32)
+	for name, tc := range map[string]struct{ image, says string }{
+		"sec/10 tag of a test":    {"test:1", `spec.checks.beforeSwitch[name=e2e].job.template.spec.containers[name=test].image is "test:1"; write the image with its digest`},
+		"sec/10 digest of a test": {pinned, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := v1alpha1.ReleaseSpec{Checks: &v1alpha1.Checks{BeforeSwitch: []v1alpha1.Check{{Name: "e2e", Job: &v1alpha1.JobCheck{
+				Template: runtime.RawExtension{Raw: []byte(`{"spec":{"containers":[{"name":"test","image":"` + tc.image + `"}]}}`)},
+			}}}}}
+			spec.Template.Spec.Containers = []corev1.Container{{Name: "c", Image: pinned}}
+			if got := strings.Join(speccheck.UnpinnedImages(spec), "; "); (got == "") != (tc.says == "") || !strings.Contains(got, tc.says) {
 				t.Errorf("got %q, want %q", got, tc.says)
 			}
 		})

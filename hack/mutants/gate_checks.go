@@ -42,7 +42,8 @@ func checkGuards() []guard {
 			instead("check: only serving", `answer.Status != grpc_health_v1.HealthCheckResponse_SERVING`, `answer.Status == grpc_health_v1.HealthCheckResponse_NOT_SERVING`),
 		),
 		out("I8", "controllers/rollout/checks.go", deciding,
-			never("check: all Pods known", `int64(len(r.Targets)) < int64(atLeast)`),
+			never("check: all Pods known", `int64(len(known)) < int64(atLeast)`),
 		),
+		jobGuards(),
 	)
 }

@@ -79,7 +79,9 @@ func (s *sim) jobController() {
 func (s *sim) newFacts(j *batchv1.Job) *jobFacts {
 	facts := &jobFacts{endsAt: s.clock.Add(time.Duration(1+s.jobs.rng.IntN(30)) * time.Second)}
 	limit := s.clock.Add(time.Duration(*j.Spec.ActiveDeadlineSeconds) * time.Second)
-	if !s.calm {
+	if s.calm {
+		facts.endsAt = s.clock.Add(5 * time.Second)
+	} else {
 		facts.fails, facts.hangs = s.jobs.rng.IntN(10) == 0, s.jobs.rng.IntN(10) == 0
 	}
 	if facts.hangs || limit.Before(facts.endsAt) {

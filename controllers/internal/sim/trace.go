@@ -12,6 +12,7 @@ import (
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -92,6 +93,8 @@ func digestOf(o client.Object) string {
 		return fmt.Sprintf("%s ready %t", imageOf(o), ready(o))
 	case *corev1.Service:
 		return fmt.Sprintf("selects %v epoch %q ours %t", short(o.Spec.Selector), epochText(o), labelled(o))
+	case *batchv1.Job:
+		return fmt.Sprintf("%.19s asks %s ended %v", o.Annotations[v1alpha1.DigestAnnotation], environment(o, v1alpha1.EnvAddresses), o.Status.Conditions)
 	case *discoveryv1.EndpointSlice:
 		var pods []string
 		for _, ep := range o.Endpoints {

@@ -29,6 +29,7 @@ var stages = []struct {
 	{"endpoints", endpointsStage, endpointsRules},
 	{"keys", keysStage, keysRules},
 	{"config", configStage, configRules},
+	{"jobs", jobStage, jobRules},
 }
 
 // expression is one validation of a policy in config/policy.

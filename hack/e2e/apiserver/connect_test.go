@@ -64,11 +64,14 @@ rules: [{apiGroups: [""], resources: [pods/exec, pods/attach], verbs: [create]}]
 	stamp(email("admin"))(release)
 	s.put(t, "admin", release)
 	s.put(t, "admin", object(t, "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default}"))
-	for _, pod := range []string{"shop-blue-1-x", "foreign"} {
+	for _, pod := range []string{"shop-blue-1-x", "foreign", testPod} {
 		s.put(t, "admin", object(t, podText(pod, "{app: shop}", "")))
 	}
 	return s
 }
+
+// testPod is named as that of a Job that tests a candidate.
+const testPod = "shop-e2e-0123456789abcdef0123-x7k2p"
 
 const execPolicy = "exec-guard.countersign.dev"
 
@@ -91,6 +94,7 @@ func TestExecPolicy(t *testing.T) {
 		})
 		t.Run("sec/16 "+sub, func(t *testing.T) {
 			refused(t, sub, s.connect(t, s.actors["tenant"], "shop-blue-1-x", sub), execPolicy, says)
+			refused(t, sub, s.connect(t, s.actors["tenant"], testPod, sub), execPolicy, "cannot run commands in Pod "+testPod+", which tests what is to be approved")
 		})
 		t.Run("admitted: "+sub, func(t *testing.T) {
 			for who, pod := range map[string]string{"debugger": "shop-blue-1-x", "tenant": "foreign"} {

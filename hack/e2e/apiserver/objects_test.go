@@ -28,6 +28,7 @@ const configDirectory = "../../../config"
 var resources = versioned(map[string][]string{
 	"/v1":                             {"namespaces", "configmaps", "services", "serviceaccounts", "pods", "endpoints", "secrets"},
 	"apps/v1":                         {"deployments", "replicasets", "statefulsets"},
+	"batch/v1":                        {"jobs"},
 	"discovery.k8s.io/v1":             {"endpointslices"},
 	"countersign.dev/v1alpha1":        {"releases", "approvalpolicies"},
 	"networking.k8s.io/v1":            {"networkpolicies"},

@@ -40,10 +40,19 @@ func metric(more fieldsOf) fieldsOf {
 	return m
 }
 
+// running is a check that is a Job. It has no port.
+func running(more fieldsOf) fieldsOf {
+	j := fieldsOf{"template": fieldsOf{"spec": fieldsOf{"containers": []any{fieldsOf{"name": "test", "image": "registry/test:v1"}}}}}
+	for k, v := range more {
+		j[k] = v
+	}
+	return fieldsOf{"name": "e2e", "job": j}
+}
+
 const (
 	clusterOnly = "address is that of a Service in the cluster: write http://<service>.<namespace>.svc:<port>"
 	withHTTPS   = "tls goes with an address that begins with https: add tls, or write http"
-	oneWay      = "a check asks in one way: write exactly one of http, tcp, grpc and prometheus"
+	oneWay      = "a check asks in one way: write exactly one of http, tcp, grpc, prometheus and job"
 	verified    = "say how the certificate is verified: write either ca, or insecureSkipVerify: true to accept any certificate"
 	named       = "ca goes with serverName: write the name that the certificate is for, because the address that is asked is seldom in it"
 	ownHeader   = "this header is about the connection and is set by the check itself: leave it out"
@@ -135,6 +144,12 @@ func checkCases() (cases []schemaCase) {
 	one("a query without success", fieldsOf{"name": "smoke", "prometheus": fieldsOf{"address": "http://a.b.svc", "query": "up"}}, "success: Required value")
 	one("grpc without a port", fieldsOf{"name": "smoke", "grpc": fieldsOf{"service": "a"}}, "grpc.port: Required value")
 	one("tcp without a port", fieldsOf{"name": "smoke", "tcp": fieldsOf{}}, "tcp.port: Required value")
+	for field, value := range map[string]int64{"timeoutSeconds": 4, "backoffLimit": 11, "ttlSecondsAfterFinished": 59} {
+		one("a job with "+field+" out of bounds", running(fieldsOf{field: value}), "job."+field)
+	}
+	one("a job without a template", fieldsOf{"name": "e2e", "job": fieldsOf{"backoffLimit": int64(1)}}, "job.template: Required value")
+	one("a job with a template that is no object", running(fieldsOf{"template": "x"}), "job.template")
+	cases = append(cases, schemaCase{"a job, afterSwitch", checks("afterSwitch", running(nil)), "a job runs once and cannot watch what serves: write it under beforeSwitch, or ask with http, tcp, grpc or prometheus"})
 	one("too late a first run", fieldsOf{"name": "smoke", "tcp": fieldsOf{"port": int64(80)}, "initialDelaySeconds": int64(3601)}, "initialDelaySeconds")
 	return cases
 }
@@ -165,6 +180,8 @@ func goodChecks() map[string]func(*unstructured.Unstructured) {
 			"address": "https://thanos-query.monitoring.svc.cluster.local:10902/prefix", "query": `sum(rate(errors{pod=~"${pods}"}[1m]))`,
 			"success": fieldsOf{"operator": "LessThan", "value": "-0.01"}, "tls": fieldsOf{"insecureSkipVerify": true},
 		})),
+		"job":             running(nil),
+		"all of job":      running(fieldsOf{"timeoutSeconds": int64(86400), "backoffLimit": int64(10), "ttlSecondsAfterFinished": int64(604800)}),
 		"HEAD":            asking("http", fieldsOf{"method": "HEAD"}),
 		"any certificate": asking("http", fieldsOf{"tls": fieldsOf{"insecureSkipVerify": true}}),
 		"all of the times": {"name": "smoke", "tcp": fieldsOf{"port": int64(80)}, "initialDelaySeconds": int64(1), "periodSeconds": int64(3600),

@@ -19,6 +19,9 @@ const (
 
 const ourLabels = "{countersign.dev/release: shop, countersign.dev/colour: blue}"
 
+// testLabels are those of the Pods of a Job that tests a candidate.
+const testLabels = "{countersign.dev/release: shop, countersign.dev/check: e2e}"
+
 // workloadText is a Deployment, ReplicaSet or StatefulSet.
 func workloadText(kind, name, labels, template string) string {
 	return fmt.Sprintf(`
@@ -57,7 +60,7 @@ spec:
 // and foreign, which is nobody's.
 func workloadStage(t *testing.T) *stage {
 	s := newStage(t)
-	for _, name := range []string{"deployment-controller", "replicaset-controller", "statefulset-controller", "namespace-controller", "generic-garbage-collector", "node-controller"} {
+	for _, name := range []string{"deployment-controller", "replicaset-controller", "statefulset-controller", "job-controller", "namespace-controller", "generic-garbage-collector", "node-controller"} {
 		s.actors[name] = s.account(t, "system:serviceaccount:kube-system:"+name)
 	}
 	s.actors["kubelet"] = s.impersonating(t, "admin", rest.ImpersonationConfig{UserName: "fake kubelet", Groups: []string{"system:nodes", "system:masters"}})
@@ -68,6 +71,7 @@ func workloadStage(t *testing.T) *stage {
 	s.put(t, "operator", object(t, workloadText("Deployment", "shop-blue", ourLabels, ourLabels)))
 	s.put(t, "deployment-controller", object(t, workloadText("ReplicaSet", "shop-blue-1", ourLabels, ourLabels)))
 	s.put(t, "replicaset-controller", object(t, podText("shop-blue-1-x", ourLabels, "ReplicaSet")))
+	s.put(t, "job-controller", object(t, podText("shop-e2e-x", testLabels, "Job")))
 	s.put(t, "operator", object(t, workloadText("Deployment", "returned", "{team: shop}", ourLabels)))
 	s.put(t, "operator", object(t, workloadText("Deployment", "orphan", "{team: shop}", "{countersign.dev/release: gone, countersign.dev/colour: blue}")))
 	s.put(t, "dev", object(t, workloadText("Deployment", "foreign", "{team: shop}", "{app: foreign}")))
@@ -158,10 +162,14 @@ func podRules() []rule {
 			{what: "by a person, as if of a ReplicaSet", who: "dev", create: podText("made", ourLabels, "ReplicaSet")},
 			{what: "by an admin", who: "admin", create: podText("made", "{countersign.dev/release: shop}", "ReplicaSet")},
 			{what: "by a StatefulSet", who: "statefulset-controller", create: podText("made", ourLabels, "StatefulSet")},
+			{what: "by a Job, with a colour", who: "job-controller", create: podText("made", ourLabels, "Job")},
+			{what: "by a Job's controller, as if of a ReplicaSet", who: "job-controller", create: podText("made", testLabels, "ReplicaSet")},
+			{what: "by a person, as if of a Job", who: "dev", create: podText("made", testLabels, "Job")},
 			{what: "by the operator", who: "operator", create: podText("made", ourLabels, "ReplicaSet")},
 		},
 		admitted: []attempt{
 			{what: "by a ReplicaSet", who: "replicaset-controller", create: podText("made", ourLabels, "ReplicaSet")},
+			{what: "by a Job", who: "job-controller", create: podText("made", testLabels, "Job")},
 			{what: "without our labels", who: "dev", create: podText("made", "{app: shop}", "")},
 		},
 	}, {
@@ -174,6 +182,7 @@ func podRules() []rule {
 			{what: "a Pod of one's own", who: "dev", on: "pods/foreign", change: label("countersign.dev/release", "shop")},
 			{what: "by the operator", who: "operator", on: "pods/shop-blue-1-x", change: label("countersign.dev/colour", "green")},
 			{what: "cut loose from its ReplicaSet", who: "dev", on: "pods/shop-blue-1-x", change: label("pod-template-hash", "other")},
+			{what: "a test's Pod gets a colour", who: "dev", on: "pods/shop-e2e-x", change: label("countersign.dev/colour", "blue")},
 		},
 		admitted: []attempt{
 			{what: "another label", who: "dev", on: "pods/shop-blue-1-x", change: label("quarantined", "yes")},
@@ -211,6 +220,7 @@ func podRules() []rule {
 		says: " where it is, what it runs and ",
 		refused: []attempt{
 			{what: "an address elsewhere", who: "dev", on: "pods/shop-blue-1-x/status", change: podAddress, not: []string{"server-side apply"}},
+			{what: "a test that has succeeded", who: "dev", on: "pods/shop-e2e-x/status", change: set("status.phase", "Succeeded"), not: []string{"server-side apply"}},
 			{what: "ready that is not", who: "dev", on: "pods/shop-blue-1-x/status", change: podReady, not: []string{"server-side apply"}},
 			{row: "sec/10", what: "images that do not run", who: "dev", on: "pods/shop-blue-1-x/status", change: podRuns("containerStatuses"), not: []string{"server-side apply"}},
 			{row: "sec/10", what: "images that did not run", who: "dev", on: "pods/shop-blue-1-x/status", change: podRuns("initContainerStatuses"), not: []string{"server-side apply"}},
