@@ -23,7 +23,7 @@ var partsOfKubernetes = regexp.MustCompile(
 	`^\['system:(serviceaccount:kube-system:[a-z0-9-]+|kube-controller-manager)'(, *\s*'system:(serviceaccount:kube-system:[a-z0-9-]+|kube-controller-manager)')*\]$`)
 
 // adjustable variables are those.
-var adjustable = []string{"controllers", "makers", "cleaners"}
+var adjustable = []string{"controllers", "makers", "testers", "cleaners"}
 
 // compare tells the first difference between what stands in the API server and
 // the manifests. A probe shows that a policy refuses one thing; this shows that

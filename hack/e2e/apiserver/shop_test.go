@@ -161,6 +161,9 @@ func standing(rel *v1alpha1.Release) string {
 	for _, c := range rel.Status.Conditions {
 		text += fmt.Sprintf("\n  %s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message)
 	}
+	for _, c := range rel.Status.Checks {
+		text += fmt.Sprintf("\n  check %s is %s: %s", c.Name, c.State, c.Message)
+	}
 	for _, v := range rel.Status.Votes {
 		text += fmt.Sprintf("\n  vote %s by %s counted=%t: %s", v.Slot, v.User, v.Counted, v.Why)
 	}
