@@ -241,6 +241,12 @@ func TestJobs(t *testing.T) {
 			w.wantsCheck(v1alpha1.CheckInconclusive, "is somebody else's; delete it: kubectl delete job "+w.theJob().Name+" -n prod")
 			w.wantsCondition(v1alpha1.ConditionTested, metav1.ConditionFalse, v1alpha1.ReasonChecksInconclusive)
 		},
+		"somebody else's is left alone": func(t *testing.T) {
+			w := serving(t)
+			w.jobs["other"] = &rollout.Job{Name: "other", UID: "other", Foreign: true}
+			w.run()
+			w.theJob()
+		},
 		"one that is being deleted does not count": func(t *testing.T) {
 			w := jobbed(t)
 			w.theJob().Leaving = true

@@ -8,7 +8,7 @@ import "slices"
 // jobGuards make the result of a Job one about the candidate.
 func jobGuards() []guard {
 	const jobs, observed, acted, spec = "controllers/rollout/jobs.go", "controllers/observe/jobs.go", "controllers/act/jobs.go", "controllers/speccheck/jobs.go"
-	named := properly("./controllers/jobcheck")
+	named := of("./controllers/jobcheck")
 	return slices.Concat(
 		out("I8", jobs, deciding,
 			instead("job: other content", ` || job.Digest != c.Digest`, ``),
@@ -40,23 +40,23 @@ func jobGuards() []guard {
 			instead("job: unknown fields", `err == nil && len(strict) > 0`, `err == nil && len(strict) < 0`),
 			never("job: size of the template", `n > maxTemplate`),
 		),
-		out("I8", observed, properly("./controllers/observe"),
+		out("I8", observed, of("./controllers/observe"),
 			instead("job: owner", ` || !metav1.IsControlledBy(j, rel)`, ``),
 			instead("job: label", `j.Labels[v1alpha1.ReleaseLabel] != rel.Name || `, ``),
 			instead("job: condition", `c.Status == corev1.ConditionTrue && (c.Type == batchv1.JobComplete`, `(c.Type == batchv1.JobComplete`),
 			instead("job: read live", `range missing(rel.Status.Checks, jobs.Items)`, `range missing(nil, jobs.Items)`),
 		),
-		out("I8", acted, properly("./controllers/act"),
+		out("I8", acted, of("./controllers/act"),
 			instead("job: just the one that was decided about", `(*types.UID)(&d.UID)`, `(*types.UID)(nil)`),
 			instead("job: uses copies", `snapshot.Rewrite(&template, s.Config)`, `snapshot.Rewrite(&template, nil)`),
 			instead("job: goes with its Release", `OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(rel, v1alpha1.GroupVersion.WithKind("Release"))},`, ``),
 			instead("job: ends", `ActiveDeadlineSeconds: &timeout`, `Suspend: new(timeout < 0)`),
 		),
-		out("I8", spec, properly("./controllers/speccheck"),
+		out("I8", spec, of("./controllers/speccheck"),
 			instead("job: labels of ours", `problems, pod := labelProblems(at, t), t.Spec`, `problems, pod := []string(nil), t.Spec`),
 			never("job: environment of ours", `strings.HasPrefix(e.Name, v1alpha1.EnvPrefix)`),
 		),
-		out("I1", "controllers/speccheck/images.go", properly("./controllers/speccheck"),
+		out("I1", "controllers/speccheck/images.go", of("./controllers/speccheck"),
 			instead("job: images", `for _, j := range jobs(spec) {`, `for _, j := range jobs(spec)[:0] {`),
 		),
 		out("I1", "controllers/snapshot/sources.go", properly("./controllers/snapshot"),
