@@ -93,7 +93,7 @@ func (s *sim) newFacts(j *batchv1.Job) *jobFacts {
 // meddle tries to tell a lie about a Job, or to be rid of it; the guards refuse it
 // where they are, and who can reach etcd deletes it.
 func (s *sim) meddle(j *batchv1.Job) {
-	if s.jobs.rng.IntN(2) == 0 && s.weather.guards {
+	if s.jobs.rng.IntN(2) == 0 && s.weather.guards && len(j.Status.Conditions) == 0 {
 		next := j.DeepCopy()
 		next.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
 		if _, err := s.server.updateStatus("mallory", next); err == nil {
