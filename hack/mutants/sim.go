@@ -49,6 +49,8 @@ func simGuards() []guard {
 		one("config read again", "I1", switching, "a.Config, a.ValidUntil = sw.To.Config, p", "a.Config, a.ValidUntil = nil, p"),
 		one("config, one more person", "I1", gate, "Unwitnessed: p.stranger(c)", `Unwitnessed: ""`),
 		one("config in use", "I2", "controllers/rollout/config.go", "used := p.references(v1alpha1.Blue, v1alpha1.Green)", "used := p.references()"),
+		one("job succeeded", "I8", "controllers/rollout/jobs.go", "case job.Succeeded:", "case job.Done:"),
+		one("jobs left behind", "I13", "controllers/rollout/decide.go", "	p.dropJobs()\n", ""),
 		one("config restored", "I12", "controllers/rollout/decide.go", "	p.keepConfig()\n", ""),
 		one("config left behind", "I13", "controllers/rollout/decide.go", "	p.collect()\n", ""),
 		{name: "intent first", invariant: "I9", edits: []edit{{reconciler,
