@@ -183,6 +183,26 @@ func TestWorkloads(t *testing.T) {
 	}
 }
 
+// I17: what a deleted Release of the same name gave back is not taken for what
+// nobody approved because the cache has not heard of it.
+func TestWorkloadGivenBack(t *testing.T) {
+	given := deployment("blue")
+	given.Labels = nil
+	for name, there := range map[string][]client.Object{"given back": {given}, "gone since": nil} {
+		t.Run(name, func(t *testing.T) {
+			s, err := snapshot(t, release(), newReader(t, deployment("blue")), newReader(t, there...))
+			if err != nil || s.Blue.Exists != (there != nil) || s.Blue.Foreign != (there != nil) {
+				t.Errorf("blue is %+v, %v", s.Blue, err)
+			}
+		})
+	}
+	rel, live := release(), newReader(t, given)
+	rel.Status.Active = &v1alpha1.ActiveStatus{Content: v1alpha1.Content{Colour: "green"}}
+	if _, err := snapshot(t, rel, newReader(t, deployment("blue")), live); err != nil || live.read["Deployment"] != 1 {
+		t.Errorf("once something was let through, the cache is asked: %v, %v", live.read, err)
+	}
+}
+
 func TestServices(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*corev1.Service)

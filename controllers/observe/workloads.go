@@ -39,8 +39,15 @@ func (o *Observer) workload(ctx context.Context, rel *v1alpha1.Release, colour v
 	var d appsv1.Deployment
 	key := types.NamespacedName{Namespace: rel.Namespace, Name: w.Name}
 	err := o.Client.Get(ctx, key, &d)
-	if apierrors.IsNotFound(err) && expected(&rel.Status, colour) {
+	switch {
+	case apierrors.IsNotFound(err) && expected(&rel.Status, colour):
 		// The cache holds labelled Deployments only: another may have the name.
+		err = o.Live.Get(ctx, key, &d)
+	case err == nil && rel.Status.Active == nil && !expected(&rel.Status, colour):
+		// The cache may be from before a Release of this name was deleted, which gave
+		// it back and left it serving: what serves is told from what nobody approved by
+		// whether it is ours.
+		d = appsv1.Deployment{}
 		err = o.Live.Get(ctx, key, &d)
 	}
 	if apierrors.IsNotFound(err) {
