@@ -79,6 +79,8 @@ const (
 	// ReasonSelectorConflict: a Service's selector would lead traffic to Pods
 	// that were not approved, or somebody keeps changing it.
 	ReasonSelectorConflict = "SelectorConflict"
+	// ReasonOriginUnusable: the Deployment of spec.workloadRef cannot be taken over.
+	ReasonOriginUnusable = "OriginUnusable"
 	// ReasonWorkloadForeign: a Deployment of the name that is needed exists and
 	// does not belong to the Release.
 	ReasonWorkloadForeign = "WorkloadForeign"
@@ -127,6 +129,9 @@ const (
 const (
 	// ReasonReleased: the newest spec serves (Released).
 	ReasonReleased = "Released"
+	// ReasonOriginServing: what served before the Release goes on, because nothing
+	// was let through yet (Available).
+	ReasonOriginServing = "OriginServing"
 	// ReasonActiveServing: the active colour has ready endpoints (Available).
 	ReasonActiveServing = "ActiveServing"
 	// ReasonNoReadyEndpoints: the active colour has none (Available).

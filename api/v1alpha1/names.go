@@ -108,8 +108,8 @@ const (
 // ColourNone is what a parked Service selects: no Pod carries it.
 const ColourNone = "none"
 
-// Colour is the name of a slot.
-// +kubebuilder:validation:Enum=blue;green
+// Colour is the name of a slot, or Origin.
+// +kubebuilder:validation:Enum=blue;green;origin
 type Colour string
 
 // The two colours.
@@ -117,6 +117,10 @@ const (
 	Blue  Colour = "blue"
 	Green Colour = "green"
 )
+
+// Origin stands for what served before the Release took over (spec.workloadRef).
+// It is gone back to, and never holds content.
+const Origin Colour = "origin"
 
 // Other is the opposite colour.
 func (c Colour) Other() Colour {

@@ -53,6 +53,9 @@ type ReleaseStatus struct {
 	// former is the content that was active before and is kept for going back.
 	// +optional
 	Former *FormerStatus `json:"former,omitempty"`
+	// origin is what served before the Release took over (spec.workloadRef).
+	// +optional
+	Origin *OriginStatus `json:"origin,omitempty"`
 	// candidate is the newest content, when it differs from the active one.
 	// +optional
 	Candidate *CandidateStatus `json:"candidate,omitempty"`
@@ -241,6 +244,71 @@ type FormerStatus struct {
 	// content is observed: until then it is kept.
 	// +optional
 	KeepUntil *metav1.Time `json:"keepUntil,omitempty"`
+}
+
+// OriginStatus is the Deployment that served before the Release, with what leads
+// back to it.
+type OriginStatus struct {
+	// name of the Deployment.
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// templateHash is that of its Pod template when the first switch was decided: it
+	// is gone back to as it was.
+	// +kubebuilder:validation:MaxLength=71
+	TemplateHash string `json:"templateHash"`
+	// services that led to it, with their selectors.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Services []OriginService `json:"services"`
+	// keepUntil is until when it can be gone back to. Unset while the first content
+	// is observed: until then it can.
+	// +optional
+	KeepUntil *metav1.Time `json:"keepUntil,omitempty"`
+	// leftAt is since when it is not gone back to any more.
+	// +optional
+	LeftAt *metav1.Time `json:"leftAt,omitempty"`
+	// usedBy is another Service that still leads to its Pods, so that it is not
+	// scaled to zero.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	UsedBy string `json:"usedBy,omitempty"`
+	// drainedAt is when it was seen to be scaled to zero, or gone. After that it is
+	// left alone, whoever scales it up again.
+	// +optional
+	DrainedAt *metav1.Time `json:"drainedAt,omitempty"`
+}
+
+// OriginService is a Service as it led to what served before the Release.
+type OriginService struct {
+	// name of the Service.
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+	// selector that it had.
+	// +kubebuilder:validation:MaxProperties=64
+	Selector map[string]string `json:"selector"`
+}
+
+// Selector that a Service had; nil when it did not lead to the origin.
+func (o *OriginStatus) Selector(service string) map[string]string {
+	if o == nil {
+		return nil
+	}
+	for _, s := range o.Services {
+		if s.Name == service {
+			return s.Selector
+		}
+	}
+	return nil
+}
+
+// KeptOrigin is what can be gone back to from the first content that was let through;
+// nil when there is nothing, or not any more.
+func (s *ReleaseStatus) KeptOrigin() *OriginStatus {
+	if s.Origin == nil || s.Origin.LeftAt != nil || s.Former != nil {
+		return nil
+	}
+	return s.Origin
 }
 
 // CandidateStatus is the newest content when it differs from the active one.

@@ -138,6 +138,16 @@ type ReleaseSpec struct {
 	// +optional
 	Approval *AddedApproval `json:"approval,omitempty"`
 
+	// workloadRef is the Deployment that the Services lead to now. It goes on
+	// serving, as it is, until the first content is let through. While that is
+	// observed and kept for (keepIdleSeconds), going back leads to it; then it is
+	// scaled to zero, once, unless another Service still leads to its Pods. It has
+	// to exist, with at least one of the Services leading to it, until the first
+	// content was let through, and says nothing afterwards. Unset means that
+	// nothing is taken over.
+	// +optional
+	WorkloadRef *WorkloadRef `json:"workloadRef,omitempty"`
+
 	// irreversible says that this content cannot be gone back from without harm,
 	// as after a migration of a database. Everybody is told before they vote. Once
 	// all Services lead to it, nothing goes back by itself: when it fails, people
@@ -157,6 +167,21 @@ type ReleaseSpec struct {
 	// candidate is switched to. A rollback still happens. Defaults to false.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
+}
+
+// WorkloadRef names what served before the Release.
+type WorkloadRef struct {
+	// kind of it: Deployment, the default.
+	// +optional
+	// +kubebuilder:default=Deployment
+	// +kubebuilder:validation:Enum=Deployment
+	Kind string `json:"kind,omitempty"`
+	// name of it in the Release's namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
 }
 
 // DeletionPolicy says what becomes of what serves when a Release is deleted.

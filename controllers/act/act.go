@@ -95,6 +95,8 @@ func (a *Actor) one(ctx context.Context, rel *v1alpha1.Release, action rollout.A
 		return a.shiftTraffic(ctx, rel, action)
 	case rollout.Fence:
 		return a.fence(ctx, rel, action)
+	case rollout.DrainOrigin:
+		return a.drainOrigin(ctx, rel, action)
 	case rollout.Sweep:
 		return a.sweep(ctx, rel, action)
 	case rollout.Surrender:

@@ -75,6 +75,9 @@ func (a *Actor) claim(ctx context.Context, rel *v1alpha1.Release, c rollout.Clai
 	if c.Park {
 		p.Spec = selectorPatch(c.Selector, selectorOf(rel.Name, v1alpha1.ColourNone))
 	}
+	if c.Back != nil {
+		p.Spec = selectorPatch(c.Selector, c.Back)
+	}
 	return a.patchService(ctx, rel.Namespace, c.Service, &p)
 }
 
@@ -94,7 +97,14 @@ func (a *Actor) shiftTraffic(ctx context.Context, rel *v1alpha1.Release, s rollo
 		var p servicePatch
 		p.Metadata.ResourceVersion = svc.ResourceVersion
 		p.mark(rel.Name, v1alpha1.RoleActive, s.Epoch)
-		p.Spec = selectorPatch(svc.Selector, selectorOf(rel.Name, string(s.To)))
+		want := selectorOf(rel.Name, string(s.To))
+		if s.To == v1alpha1.Origin {
+			want = svc.Back
+		}
+		if len(want) == 0 {
+			return fmt.Errorf("Service %s/%s would lose its selector", rel.Namespace, svc.Name)
+		}
+		p.Spec = selectorPatch(svc.Selector, want)
 		if err := a.patchService(ctx, rel.Namespace, svc.Name, &p); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ package act
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 
@@ -85,6 +86,22 @@ func (a *Actor) scale(ctx context.Context, rel *v1alpha1.Release, s rollout.Scal
 	next := have.DeepCopy()
 	next.Spec.Replicas = &s.Replicas
 	return a.patchDeployment(ctx, have, next)
+}
+
+// drainOrigin is a patch of its own: no cache holds that Deployment, and what else
+// is in it is not ours.
+func (a *Actor) drainOrigin(ctx context.Context, rel *v1alpha1.Release, o rollout.DrainOrigin) error {
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"resourceVersion": o.ResourceVersion}, "spec": map[string]any{"replicas": 0},
+	})
+	if err != nil {
+		return fmt.Errorf("encode the patch of Deployment %s/%s: %w", rel.Namespace, o.Name, err)
+	}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: rel.Namespace, Name: o.Name}}
+	if err := a.Client.Patch(ctx, d, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		return fmt.Errorf("scale Deployment %s/%s to zero: %w", rel.Namespace, o.Name, err)
+	}
+	return nil
 }
 
 // deployment is the one that was decided about; a conflict if it has changed.

@@ -75,7 +75,7 @@ func rollbackFrom(rel *v1alpha1.Release) (digest, whyNot string) {
 	switch {
 	case a == nil:
 		return "", "nothing was let through on Release " + rel.Name + " yet, so there is nothing to go back from; to see what is there: " + describe(rel)
-	case f == nil:
+	case f == nil && rel.Status.KeptOrigin() == nil:
 		return "", "Release " + rel.Name + " serves " + a.Digest + " and keeps nothing to go back to: the content before was gone back to already, its time (spec.keepIdleSeconds) is over, or other content took its place; apply the content that is to run and have it approved; what was let through before: " + describe(rel)
 	}
 	return a.RollbackRequest(), ""

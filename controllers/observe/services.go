@@ -6,6 +6,7 @@ package observe
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -117,6 +118,9 @@ func (o *Observer) service(ctx context.Context, s *rollout.Snapshot, ref v1alpha
 		out.ResourceVersion = active.ResourceVersion
 		out.Selector = active.Spec.Selector
 		out.Colour, out.Parked = leadsTo(rel.Name, active.Spec.Selector)
+		if led := rel.Status.Origin.Selector(ref.Name); len(led) > 0 && maps.Equal(led, active.Spec.Selector) {
+			out.Colour = v1alpha1.Origin
+		}
 		out.Epoch = epochOf(active)
 		out.Ports = active.Spec.Ports
 		if out.Endpoints, err = o.endpoints(ctx, s, ref.Name); err != nil {

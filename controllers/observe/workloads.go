@@ -31,7 +31,10 @@ func (o *Observer) workloads(ctx context.Context, s *rollout.Snapshot) error {
 		}
 		w.Pods = podsOf(pods.Items, colour)
 	}
-	return o.jobs(ctx, s, pods.Items)
+	if err := o.jobs(ctx, s, pods.Items); err != nil {
+		return err
+	}
+	return o.origin(ctx, s)
 }
 
 func (o *Observer) workload(ctx context.Context, rel *v1alpha1.Release, colour v1alpha1.Colour, w *rollout.Workload) error {
@@ -56,13 +59,17 @@ func (o *Observer) workload(ctx context.Context, rel *v1alpha1.Release, colour v
 	if err != nil {
 		return fmt.Errorf("get Deployment %s/%s: %w", rel.Namespace, w.Name, err)
 	}
-	w.Exists = d.DeletionTimestamp == nil
 	w.Foreign = d.Labels[v1alpha1.ReleaseLabel] != rel.Name || d.Labels[v1alpha1.ColourLabel] != string(colour)
-	w.ResourceVersion = d.ResourceVersion
+	return fill(w, &d)
+}
+
+// fill takes over what any Deployment has.
+func fill(w *rollout.Workload, d *appsv1.Deployment) (err error) {
+	w.Name, w.Exists, w.ResourceVersion = d.Name, d.DeletionTimestamp == nil, d.ResourceVersion
 	w.Revision = d.Spec.Template.Labels[v1alpha1.RevisionLabel]
 	w.Template = d.Spec.Template
 	if w.TemplateHash, err = digest.TemplateHash(d.Spec.Template); err != nil {
-		return fmt.Errorf("hash the template of Deployment %s/%s: %w", rel.Namespace, w.Name, err)
+		return fmt.Errorf("hash the template of Deployment %s/%s: %w", d.Namespace, d.Name, err)
 	}
 	if d.Spec.Replicas != nil {
 		w.Replicas = *d.Spec.Replicas

@@ -267,9 +267,9 @@ func (p *plan) keepActive() {
 		}
 	case !w.Exists && a.Irreversible && p.moving() == nil:
 		p.askPeople("the Deployment that serves was deleted")
-	case !w.Exists && p.st.Former != nil && p.moving() == nil:
-		if p.kept() && p.snap.Workload(p.st.Former.Colour).Ready > 0 {
-			p.startRollback(p.st.Former.Content, "the Deployment that serves was deleted")
+	case !w.Exists && p.moving() == nil:
+		if to := p.wayBack(); to != nil {
+			p.startRollback(*to, "the Deployment that serves was deleted")
 		}
 	}
 }

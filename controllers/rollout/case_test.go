@@ -46,6 +46,9 @@ type world struct {
 	reviews  []approval.Review
 	authors  rollout.Authors
 	colours  map[v1alpha1.Colour]*colour
+	// origin is what served before; usedBy are other Services that lead to it.
+	origin *colour
+	usedBy []string
 	// config is what ConfigMaps and Secrets hold; copies are of them.
 	config   map[v1alpha1.ConfigRef]string
 	copies   map[v1alpha1.ConfigRef]*rollout.Copy
@@ -258,6 +261,7 @@ func (w *world) snapshot() rollout.Snapshot {
 		Blue: w.workload(blue), Green: w.workload(green), Gate: rollout.Gate{Intact: w.frozen == "", Why: w.frozen},
 		Glasses: slices.Clone(w.glasses), Reviews: slices.Clone(w.reviews),
 	}
+	w.readOrigin(&s)
 	w.readConfig(&s)
 	for _, name := range slices.Sorted(maps.Keys(w.jobs)) {
 		s.Jobs = append(s.Jobs, *w.jobs[name])
@@ -294,8 +298,13 @@ func (w *world) refs() []v1alpha1.ServiceRef {
 }
 
 func (w *world) workload(c v1alpha1.Colour) rollout.Workload {
-	m := w.colours[c]
-	out := rollout.Workload{Name: rollout.WorkloadName("shop", c), Budget: w.budgets[c].read()}
+	out := w.asRead(w.colours[c], rollout.WorkloadName("shop", c))
+	out.Budget = w.budgets[c].read()
+	return out
+}
+
+func (w *world) asRead(m *colour, name string) rollout.Workload {
+	out := rollout.Workload{Name: name}
 	if !m.exists && !m.leaving {
 		return out
 	}

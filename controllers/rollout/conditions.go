@@ -105,7 +105,7 @@ func (p *plan) failedMessage() string {
 func (p *plan) reconciling() claimAbout {
 	switch p.st.Phase {
 	case v1alpha1.PhaseRollingBack:
-		return yes(v1alpha1.ReasonRollingBack, "traffic moves back to the former colour")
+		return yes(v1alpha1.ReasonRollingBack, "traffic moves back to what served before")
 	case v1alpha1.PhaseSwitching, v1alpha1.PhasePreparing, v1alpha1.PhaseTesting:
 		if len(p.blockers) == 0 {
 			return yes(v1alpha1.ReasonProgressing, "the operator works on it; it waits for "+p.st.WaitingFor)
@@ -175,7 +175,10 @@ func (p *plan) released() claimAbout {
 
 func (p *plan) available() claimAbout {
 	a := p.st.Active
-	if a == nil {
+	switch {
+	case a == nil && p.originServes():
+		return yes(v1alpha1.ReasonOriginServing, fmt.Sprintf("Deployment %s serves, as before, because nothing was let through yet", p.st.Origin.Name))
+	case a == nil:
 		return no(v1alpha1.ReasonNothingPromoted, "nothing was let through yet, so the Services lead nowhere")
 	}
 	for i := range p.snap.Services {
@@ -256,9 +259,9 @@ func (p *plan) trafficSettled() claimAbout {
 	case p.inFlight() == nil:
 		return yes(v1alpha1.ReasonEndpointsMatch, "the endpoints are those of the colour that was switched to last")
 	case sw.PatchedAt == nil:
-		return no(v1alpha1.ReasonSwitchIntended, fmt.Sprintf("the switch to %s is decided", sw.To.Colour))
+		return no(v1alpha1.ReasonSwitchIntended, fmt.Sprintf("the switch to %s is decided", p.called(sw.To)))
 	}
-	return no(v1alpha1.ReasonWaitingForEndpoints, fmt.Sprintf("the Services select %s; their endpoints follow", sw.To.Colour))
+	return no(v1alpha1.ReasonWaitingForEndpoints, fmt.Sprintf("the Services select %s; their endpoints follow", p.called(sw.To)))
 }
 
 func (p *plan) anyAstray() bool {

@@ -56,6 +56,7 @@ type blocker struct{ reason, message string }
 func (p *plan) steps() {
 	p.finalizer()
 	p.findFaults()
+	p.takeOver()
 	p.journal()
 	p.watch()
 	p.repair()
@@ -70,6 +71,7 @@ func (p *plan) steps() {
 	p.judge()
 	p.promote()
 	p.retire()
+	p.leaveOrigin()
 	p.keepActive()
 	p.keepConfig()
 	p.collect()

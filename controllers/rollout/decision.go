@@ -66,6 +66,8 @@ const (
 	NoticeRollbackStarted    = "RollbackStarted"
 	NoticeRolledBack         = "RolledBack"
 	NoticeSelectorRepaired   = "SelectorRepaired"
+	NoticeOriginDrained      = "OriginDrained"
+	NoticeOriginInUse        = "OriginInUse"
 	NoticeColourRetired      = "ColourRetired"
 	NoticeConfigRestored     = "ConfigRestored"
 	NoticeBudgetRestored     = "BudgetRestored"
@@ -80,7 +82,9 @@ type Action interface{ isAction() }
 type Claim struct {
 	Service, ResourceVersion string
 	// Park also makes the selector lead nowhere. It replaces Selector.
-	Park     bool
+	Park bool
+	// Back also makes the selector lead to the origin again, when not nil.
+	Back     map[string]string
 	Selector map[string]string
 	Epoch    int64
 }
@@ -200,6 +204,9 @@ type ShiftTraffic struct {
 type ServiceWrite struct {
 	Name, ResourceVersion string
 	Selector              map[string]string
+	// Back is the selector that it gets on the way back to the origin; nil for one
+	// that leads to a colour.
+	Back map[string]string
 }
 
 // Fence raises the epoch of Services without moving them, so that a switch that
@@ -207,6 +214,11 @@ type ServiceWrite struct {
 type Fence struct {
 	Epoch    int64
 	Services []ServiceWrite
+}
+
+// DrainOrigin scales the Deployment that served before the Release to zero.
+type DrainOrigin struct {
+	Name, ResourceVersion string
 }
 
 // AddFinalizer and RemoveFinalizer change the Release's own finalizer.
@@ -242,6 +254,7 @@ func (Scale) isAction()           {}
 func (PointPreview) isAction()    {}
 func (ShiftTraffic) isAction()    {}
 func (Fence) isAction()           {}
+func (DrainOrigin) isAction()     {}
 func (AddFinalizer) isAction()    {}
 func (RemoveFinalizer) isAction() {}
 func (Sweep) isAction()           {}

@@ -80,7 +80,7 @@ func (p *plan) giveBack() {
 		svc := &p.snap.Services[i]
 		switch {
 		case svc.Owner != p.snap.Release.Name || p.named(svc.Name):
-		case svc.Colour != "" && !p.servedRightly(svc.Colour):
+		case svc.Colour != "" && svc.Colour != v1alpha1.Origin && !p.servedRightly(svc.Colour):
 			p.park(svc)
 		default:
 			if svc.Preview.Exists && !svc.Preview.Foreign {

@@ -145,6 +145,10 @@ func (w *world) mayShift(s rollout.Snapshot, d rollout.Decision, a rollout.Shift
 	}
 	had := s.Release.Status.Switch
 	begins := had == nil || had.To.Digest != sw.To.Digest || !had.IntendedAt.Equal(&sw.IntendedAt) || had.Reason != sw.Reason
+	if a.To == v1alpha1.Origin {
+		w.mayLeadBack(s, sw, a)
+		return
+	}
 	if begins && !sw.Reason.Promotes() && !w.promoted[sw.To.Digest] {
 		w.t.Errorf("I1: %s goes to %s, which was never let through", spell(a), sw.To.Digest)
 	}

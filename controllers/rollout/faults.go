@@ -91,6 +91,8 @@ func (p *plan) claim() {
 			p.wake(p.snap.Now.Add(unwatched))
 			p.block(v1alpha1.ReasonSelectorConflict, fmt.Sprintf(
 				"the selector of Service %s matches the Pods of the candidate, which would get traffic before anyone approved; %s", svc.Name, p.untangle(svc)))
+		case svc.Colour != "" && svc.Colour != v1alpha1.Origin && p.st.Origin.Selector(svc.Name) != nil:
+			p.leadBack(svc)
 		case svc.Colour != "" || svc.Owner != "":
 			p.park(svc)
 		default:
@@ -113,6 +115,13 @@ func (p *plan) untangle(svc *Service) string {
 func (p *plan) park(svc *Service) {
 	p.st.Epoch = p.nextEpoch()
 	p.do(Claim{Service: svc.Name, ResourceVersion: svc.ResourceVersion, Park: true, Selector: svc.Selector, Epoch: p.st.Epoch})
+}
+
+// leadBack leads a Service to what served before the Release, when somebody led it
+// to what nobody approved.
+func (p *plan) leadBack(svc *Service) {
+	p.st.Epoch = p.nextEpoch()
+	p.do(Claim{Service: svc.Name, ResourceVersion: svc.ResourceVersion, Back: p.leadingBack(svc.Name), Selector: svc.Selector, Epoch: p.st.Epoch})
 }
 
 // catches tells whether a selector would match Pods of the candidate, as they

@@ -29,7 +29,7 @@ func (p *plan) leaveToPeople(why string) {
 // give it.
 func (p *plan) askPeople(why string) {
 	a := p.st.Active
-	if p.st.Former == nil {
+	if p.back() == nil {
 		p.alarm(v1alpha1.ReasonIrreversible, why+", and nothing is kept to go back to; apply mended content")
 		return
 	}

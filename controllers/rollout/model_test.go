@@ -5,6 +5,7 @@ package rollout_test
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -103,6 +104,9 @@ func (w *world) carry(a rollout.Action) bool {
 			if a.Park {
 				svc.selector = ours(v1alpha1.ColourNone)
 			}
+			if a.Back != nil {
+				svc.selector = a.Back
+			}
 		})
 	case rollout.PointPreview:
 		return w.pointPreview(a)
@@ -110,6 +114,8 @@ func (w *world) carry(a rollout.Action) bool {
 		return w.write(a.Services, a.Epoch, ours(string(a.To)))
 	case rollout.Fence:
 		return w.write(a.Services, a.Epoch, nil)
+	case rollout.DrainOrigin:
+		return w.fresh(w.origin.version, a.ResourceVersion) && w.touch(&w.origin.version, func() { w.origin.replicas = 0 })
 	case rollout.Sweep:
 		for _, key := range a.Annotations {
 			delete(w.rel.Annotations, key)
@@ -188,6 +194,9 @@ func (w *world) write(writes []rollout.ServiceWrite, epoch int64, selector map[s
 			if selector != nil {
 				svc.selector, svc.owner = selector, "shop"
 			}
+			if write.Back != nil {
+				svc.selector = write.Back
+			}
 		})
 	}
 	return true
@@ -200,6 +209,9 @@ func (w *world) follow() {
 	}
 	for _, svc := range w.services {
 		svc.endpoints = rollout.Endpoints{Other: svc.others}
+		if w.origin != nil && selects(svc.selector, w.origin.template.Labels) {
+			svc.endpoints.Other += int(w.origin.ready())
+		}
 		for c, m := range w.colours {
 			labels := map[string]string{v1alpha1.ReleaseLabel: "shop", v1alpha1.ColourLabel: string(c), "app": m.template.Labels["app"]}
 			if !selects(svc.selector, labels) {
@@ -230,6 +242,9 @@ func (w *world) read(ref v1alpha1.ServiceRef) rollout.Service {
 		out.Exists, out.Owner, out.Unsupported = true, svc.owner, svc.unsupported
 		out.ResourceVersion, out.Selector, out.Epoch = fmt.Sprint(svc.version), svc.selector, svc.epoch
 		out.Colour, out.Parked = leadsTo(svc.selector)
+		if led := w.rel.Status.Origin.Selector(ref.Name); led != nil && maps.Equal(led, svc.selector) {
+			out.Colour = v1alpha1.Origin
+		}
 		out.Ports, out.Endpoints = svc.ports, svc.endpoints
 	}
 	if pv := w.services[ref.PreviewName()]; pv != nil {
@@ -259,6 +274,9 @@ func spell(a rollout.Action) string {
 	case rollout.Claim:
 		if a.Park {
 			return fmt.Sprintf("Park %s", a.Service)
+		}
+		if a.Back != nil {
+			return fmt.Sprintf("LeadBack %s", a.Service)
 		}
 		return fmt.Sprintf("Claim %s", a.Service)
 	case rollout.Materialise:

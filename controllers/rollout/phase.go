@@ -64,7 +64,7 @@ func (p *plan) waitingFor() string {
 	case v1alpha1.PhaseDeleting:
 		return "clean-up; " + p.fate()
 	case v1alpha1.PhaseRollingBack, v1alpha1.PhaseSwitching:
-		return "the Services to lead to " + string(p.st.Switch.To.Colour)
+		return "the Services to lead to " + p.called(p.st.Switch.To)
 	case v1alpha1.PhaseObserving:
 		return fmt.Sprintf("%d seconds of observation", p.st.Active.ObserveSeconds)
 	case v1alpha1.PhaseHalted:

@@ -66,26 +66,25 @@ func (p *plan) tryAsItIs() string {
 // gone back to keeps nothing to go back to, and whatever is promoted has another
 // digest.
 func (p *plan) turnBack() bool {
-	a, f := p.st.Active, p.st.Former
-	if a == nil || f == nil {
+	a, to := p.st.Active, p.back()
+	if a == nil || to == nil {
 		return false
 	}
 	by := p.requester(v1alpha1.RollbackAnnotation, a.RollbackRequest())
-	switch w := p.snap.Workload(f.Colour); {
+	switch {
 	case by == "":
 		return false
-	case p.kept() && w.Ready > 0:
-		p.startRollback(f.Content, by+" asked to go back")
+	case p.wayBack() != nil:
+		p.startRollback(*to, by+" asked to go back")
 		p.st.Switch.AskedBy = by
 		return true
-	case p.kept():
+	case p.kept(*to):
 		p.alarm(v1alpha1.ReasonRollbackImpossible, fmt.Sprintf(
-			"%s asked to go back, and %s, the content before, has no ready Pod to go back to; look at its Pods: kubectl get pods -n %s -l %s",
-			by, f.Colour, p.snap.Release.Namespace, p.selectorOf(f.Colour)))
+			"%s asked to go back, and %s, which served before, has no ready Pod to go back to; look at its Pods: %s", by, p.called(*to), p.lookAt(*to)))
 	default:
 		p.alarm(v1alpha1.ReasonRollbackImpossible, fmt.Sprintf(
-			"%s asked to go back, and Deployment %s does not hold the content before any more; apply what is to run and have it approved, and take the request back: %s",
-			by, WorkloadName(p.snap.Release.Name, f.Colour), p.annotate(v1alpha1.RollbackAnnotation+"-")))
+			"%s asked to go back, and %s does not hold what served before any more; apply what is to run and have it approved, and take the request back: %s",
+			by, p.deploymentOf(*to), p.annotate(v1alpha1.RollbackAnnotation+"-")))
 	}
 	return false
 }

@@ -128,7 +128,7 @@ func TestRollbackByHand(t *testing.T) {
 			w.askBack("olga")
 			w.run()
 			w.wantsTraffic(green)
-			w.wantsStalled(v1alpha1.ReasonRollbackImpossible, "olga asked to go back, and blue, the content before, has no ready Pod")
+			w.wantsStalled(v1alpha1.ReasonRollbackImpossible, "olga asked to go back, and blue, which served before, has no ready Pod")
 			w.colours[blue].missing = 2
 			w.run()
 			w.wantsTraffic(blue)
@@ -139,7 +139,7 @@ func TestRollbackByHand(t *testing.T) {
 			w.askBack("olga")
 			w.run()
 			w.wantsTraffic(green)
-			w.wantsStalled(v1alpha1.ReasonRollbackImpossible, "does not hold the content before any more")
+			w.wantsStalled(v1alpha1.ReasonRollbackImpossible, "does not hold what served before any more")
 			w.ask(v1alpha1.RollbackAnnotation, "", "")
 			w.run()
 			w.wantsReady(metav1.ConditionTrue, v1alpha1.ReasonServing)

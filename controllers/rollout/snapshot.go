@@ -9,6 +9,7 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/approval"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Snapshot is all that Decide knows: values only, read before.
@@ -37,6 +38,8 @@ type Snapshot struct {
 	Authors Authors
 	// Blue and Green are the two workloads.
 	Blue, Green Workload
+	// Origin is what served before the Release, while that matters.
+	Origin Origin
 	// Services in the order of spec.services, then those that the active
 	// content or a switch in progress has besides.
 	Services []Service
@@ -75,7 +78,8 @@ type Workload struct {
 	// Exists is false as soon as it is being deleted. It has a ResourceVersion
 	// until it is gone.
 	Exists bool
-	// Foreign is true when the Deployment does not carry the Release's labels.
+	// Foreign is true when the Deployment does not carry the Release's labels or,
+	// of an origin, when it carries those of any.
 	Foreign         bool
 	Name            string
 	ResourceVersion string
@@ -92,6 +96,8 @@ type Workload struct {
 	Total, Updated, Ready, Available int32
 	Pods                             []Pod
 	Budget                           Budget
+	// Selector of its Pods. Read of an origin only: of a colour it is known.
+	Selector *metav1.LabelSelector
 }
 
 // Budget is the PodDisruptionBudget of a colour.
@@ -151,7 +157,8 @@ type Service struct {
 	Unsupported     string
 	ResourceVersion string
 	Selector        map[string]string
-	// Colour that the selector leads to; empty when it is not one of ours.
+	// Colour that the selector leads to, or Origin when it is the one that led to
+	// what served before; empty when it is neither.
 	Colour v1alpha1.Colour
 	// Parked is true when the selector is ours and leads nowhere.
 	Parked bool
@@ -185,8 +192,11 @@ type Endpoints struct {
 
 // Of is the number of ready endpoints of a colour.
 func (e Endpoints) Of(c v1alpha1.Colour) int {
-	if c == v1alpha1.Blue {
+	switch c {
+	case v1alpha1.Blue:
 		return e.Blue
+	case v1alpha1.Origin:
+		return e.Other
 	}
 	return e.Green
 }
@@ -194,13 +204,16 @@ func (e Endpoints) Of(c v1alpha1.Colour) int {
 // Only tells whether there are at least n ready endpoints, all of what colour c
 // holds now.
 func (e Endpoints) Only(c v1alpha1.Colour, n int) bool {
-	return e.Other == 0 && e.Outdated == 0 && e.Of(c.Other()) == 0 && e.Of(c) >= n
+	return e.Of(c) >= n && e.Outdated == 0 && e.Of(c) == e.Blue+e.Green+e.Other
 }
 
 // Workload of a colour.
 func (s *Snapshot) Workload(c v1alpha1.Colour) Workload {
-	if c == v1alpha1.Blue {
+	switch c {
+	case v1alpha1.Blue:
 		return s.Blue
+	case v1alpha1.Origin:
+		return s.Origin.Workload
 	}
 	return s.Green
 }

@@ -65,8 +65,12 @@ func (p *plan) shift(sw *v1alpha1.SwitchStatus) {
 	}
 	for i := range p.snap.Services {
 		svc := &p.snap.Services[i]
-		if p.moves(sw, svc) && !arrived(svc, sw) {
-			a.Services = append(a.Services, ServiceWrite{svc.Name, svc.ResourceVersion, svc.Selector})
+		if p.moves(sw, svc) && !p.arrived(svc, sw) {
+			write := ServiceWrite{Name: svc.Name, ResourceVersion: svc.ResourceVersion, Selector: svc.Selector}
+			if sw.To.Colour == v1alpha1.Origin {
+				write.Back = p.leadingBack(svc.Name)
+			}
+			a.Services = append(a.Services, write)
 		}
 	}
 	if len(a.Services) > 0 {
@@ -87,8 +91,17 @@ func (p *plan) standsUntil(sw *v1alpha1.SwitchStatus) time.Time {
 	return p.snap.Now
 }
 
-func arrived(svc *Service, sw *v1alpha1.SwitchStatus) bool {
-	return svc.Colour == sw.To.Colour && svc.Epoch >= sw.Epoch
+func (p *plan) arrived(svc *Service, sw *v1alpha1.SwitchStatus) bool {
+	return p.at(svc, sw.To.Colour) && svc.Epoch >= sw.Epoch
+}
+
+// at tells whether a Service leads to a colour. On the way back to the origin, one
+// that did not lead there leads nowhere.
+func (p *plan) at(svc *Service, c v1alpha1.Colour) bool {
+	if c == v1alpha1.Origin && p.st.Origin.Selector(svc.Name) == nil {
+		return svc.Parked
+	}
+	return svc.Colour == c
 }
 
 // journal carries on with the switch that is recorded, from what is seen.
@@ -125,7 +138,7 @@ func (p *plan) journal() {
 // arrived, or wrote an epoch of their own: only a larger one can be written.
 func (p *plan) renumber(sw *v1alpha1.SwitchStatus) {
 	for i := range p.snap.Services {
-		if svc := &p.snap.Services[i]; p.moves(sw, svc) && svc.Epoch >= sw.Epoch && svc.Colour != sw.To.Colour {
+		if svc := &p.snap.Services[i]; p.moves(sw, svc) && svc.Epoch >= sw.Epoch && !p.at(svc, sw.To.Colour) {
 			was := sw.Epoch
 			sw.Epoch = p.nextEpoch()
 			p.st.Epoch = sw.Epoch
@@ -141,8 +154,8 @@ func (p *plan) progress(sw *v1alpha1.SwitchStatus) (all, some bool) {
 	all = true
 	for i := range p.snap.Services {
 		if svc := &p.snap.Services[i]; p.moves(sw, svc) {
-			all = all && arrived(svc, sw)
-			some = some || arrived(svc, sw)
+			all = all && p.arrived(svc, sw)
+			some = some || p.arrived(svc, sw)
 		}
 	}
 	return all, some
@@ -193,7 +206,7 @@ func (p *plan) fence() {
 	for i := range p.snap.Services {
 		svc := &p.snap.Services[i]
 		if p.usable(svc) && svc.Epoch < sw.Epoch {
-			f.Services = append(f.Services, ServiceWrite{svc.Name, svc.ResourceVersion, svc.Selector})
+			f.Services = append(f.Services, ServiceWrite{Name: svc.Name, ResourceVersion: svc.ResourceVersion, Selector: svc.Selector})
 		}
 	}
 	if len(f.Services) > 0 {
@@ -248,7 +261,11 @@ func (p *plan) endpointsFollow(sw *v1alpha1.SwitchStatus) bool {
 		if !p.moves(sw, svc) {
 			continue
 		}
-		if !svc.Endpoints.Only(sw.To.Colour, 1) {
+		least := 1
+		if svc.Parked {
+			least = 0 // it leads to nothing, rightly
+		}
+		if !svc.Endpoints.Only(sw.To.Colour, least) {
 			return false
 		}
 		followed = true
@@ -261,7 +278,7 @@ func (p *plan) landed(sw *v1alpha1.SwitchStatus) {
 	now := p.microNow()
 	sw.PatchedAt = &now
 	p.note(sw.Reason != v1alpha1.SwitchPromote, NoticeTrafficSwitched, fmt.Sprintf(
-		"Services lead to %s (%s, epoch %d, %s)", sw.To.Colour, short(sw.To.Digest), sw.Epoch, sw.Reason))
+		"Services lead to %s (%sepoch %d, %s)", p.called(sw.To), digested(sw.To), sw.Epoch, sw.Reason))
 	p.st.History = append([]v1alpha1.HistoryEntry{{
 		Epoch: sw.Epoch, Reason: sw.Reason, Colour: sw.To.Colour, Digest: sw.To.Digest,
 		Approvers: sw.Approvers, BreakGlass: sw.BreakGlass.DeepCopy(), AskedBy: sw.AskedBy, At: p.now(),
@@ -285,7 +302,7 @@ func (p *plan) landed(sw *v1alpha1.SwitchStatus) {
 func (p *plan) settle(sw *v1alpha1.SwitchStatus) {
 	if p.endpointsFollow(sw) {
 		sw.SettledAt = p.settled()
-		p.note(false, NoticeTrafficSettled, fmt.Sprintf("all endpoints are %s's (epoch %d)", sw.To.Colour, sw.Epoch))
+		p.note(false, NoticeTrafficSettled, fmt.Sprintf("all endpoints are %s's (epoch %d)", p.called(sw.To), sw.Epoch))
 	}
 }
 
@@ -293,6 +310,9 @@ func (p *plan) promoted(sw *v1alpha1.SwitchStatus) {
 	p.st.Former = nil
 	if p.st.Active != nil {
 		p.st.Former = &v1alpha1.FormerStatus{Content: p.st.Active.Content}
+		if o := p.st.Origin; o != nil && o.LeftAt == nil {
+			o.LeftAt = p.nowPtr() // what was let through since is what is gone back to
+		}
 	}
 	p.st.Active = &v1alpha1.ActiveStatus{Content: sw.To, Epoch: sw.Epoch, Since: p.now(), ReadyPeak: p.wanted(sw.To.Colour)}
 	if c := p.st.Candidate; c != nil && c.Digest == sw.To.Digest {

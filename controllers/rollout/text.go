@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/countersign/countersign/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -19,6 +20,15 @@ func short(digest string) string {
 		return digest[:19]
 	}
 	return digest
+}
+
+// digested is how a content is told from others of its colour, and a comma; empty
+// for what has no digest.
+func digested(c v1alpha1.Content) string {
+	if c.Digest == "" {
+		return ""
+	}
+	return short(c.Digest) + ", "
 }
 
 // clip bounds a text to what its field in the status may hold.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // watch looks after content from the moment its switch is intended until its
@@ -46,7 +47,8 @@ func (p *plan) inRollback() bool {
 // watchHalfSwitched compensates a promotion that cannot be brought to its end
 // while some Services already lead to its target.
 func (p *plan) watchHalfSwitched(sw *v1alpha1.SwitchStatus) {
-	if _, some := p.progress(sw); !some || p.st.Active == nil {
+	to := p.halfWayBack()
+	if _, some := p.progress(sw); !some || to == nil {
 		return
 	}
 	limit := p.spec().ProgressDeadlineSeconds
@@ -56,13 +58,22 @@ func (p *plan) watchHalfSwitched(sw *v1alpha1.SwitchStatus) {
 	}
 	switch {
 	case by != "":
-		p.startRollback(p.st.Active.Content, by+" asked to give it up while the Services were being switched")
+		p.startRollback(*to, by+" asked to give it up while the Services were being switched")
 		p.st.Switch.AskedBy = by
 	case p.snap.Workload(sw.To.Colour).Ready == 0:
-		p.startRollback(p.st.Active.Content, "the candidate lost all ready Pods while the Services were being switched")
+		p.startRollback(*to, "the candidate lost all ready Pods while the Services were being switched")
 	case limit > 0 && p.due(sw.IntendedAt.Add(time.Duration(limit)*time.Second)):
-		p.startRollback(p.st.Active.Content, fmt.Sprintf("not all Services could be switched within %d seconds", limit))
+		p.startRollback(*to, fmt.Sprintf("not all Services could be switched within %d seconds", limit))
 	}
+}
+
+// halfWayBack is what a promotion that is half done is gone back from to: what is
+// active or, before anything was let through, what served before, while it does.
+func (p *plan) halfWayBack() *v1alpha1.Content {
+	if p.st.Active != nil {
+		return &p.st.Active.Content
+	}
+	return p.wayBack()
 }
 
 // failure says in what way the active content fails, and whether that cannot
@@ -95,52 +106,66 @@ func (p *plan) wanted(c v1alpha1.Colour) int32 {
 	return min(p.replicas(), p.snap.Workload(c).Replicas)
 }
 
-// kept tells whether the former content still stands as it was let through.
-func (p *plan) kept() bool {
-	f := p.st.Former
-	if f == nil {
-		return false
+// kept tells whether what can be gone back to still stands as it was.
+func (p *plan) kept(to v1alpha1.Content) bool {
+	w := p.snap.Workload(to.Colour)
+	return w.Exists && !w.Foreign && w.TemplateHash == to.TemplateHash
+}
+
+// wayBack is what can be gone back to now; nil if there is nothing, or it has no
+// ready Pod.
+func (p *plan) wayBack() *v1alpha1.Content {
+	if to := p.back(); to != nil && p.kept(*to) && p.snap.Workload(to.Colour).Ready > 0 {
+		return to
 	}
-	w := p.snap.Workload(f.Colour)
-	return w.Exists && !w.Foreign && w.TemplateHash == f.TemplateHash
+	return nil
 }
 
 // goBack starts a rollback if there is something to go back to. Otherwise the
 // content stays under observation, for it may recover, and so may the former
 // one; it is given up when neither can, or when people have sent other content.
 func (p *plan) goBack(why string, final bool) {
-	kept := p.kept()
-	if kept && p.snap.Workload(p.st.Former.Colour).Ready > 0 {
-		p.startRollback(p.st.Former.Content, why)
+	if to := p.wayBack(); to != nil {
+		p.startRollback(*to, why)
 		return
 	}
-	a := p.st.Active
+	a, to := p.st.Active, p.back()
+	kept := to != nil && p.kept(*to)
 	if a.Revision != p.snap.Revision || final && !kept {
 		a.Failed, a.FinishedAt = clip(why, 1024), p.nowPtr()
 		return
 	}
 	if kept {
-		f := p.st.Former
 		p.alarm(v1alpha1.ReasonRollbackImpossible, fmt.Sprintf(
-			"%s, and %s, the content before, has no ready Pod to go back to; look at its Pods: kubectl get pods -n %s -l %s",
-			why, f.Colour, p.snap.Release.Namespace, p.selectorOf(f.Colour)))
+			"%s, and %s, which served before, has no ready Pod to go back to; look at its Pods: %s", why, p.called(*to), p.lookAt(*to)))
 		return
 	}
 	p.alarm(v1alpha1.ReasonRollbackImpossible, fmt.Sprintf(
-		"%s, and there is nothing to go back to; look at its Pods: kubectl get pods -n %s -l %s",
-		why, p.snap.Release.Namespace, p.selectorOf(a.Colour)))
+		"%s, and there is nothing to go back to; look at its Pods: %s", why, p.lookAt(a.Content)))
+}
+
+// lookAt is the command that shows the Pods of a content.
+func (p *plan) lookAt(c v1alpha1.Content) string {
+	selector := p.selectorOf(c.Colour)
+	if c.Colour == v1alpha1.Origin {
+		selector = metav1.FormatLabelSelector(p.snap.Origin.Selector)
+	}
+	return fmt.Sprintf("kubectl get pods -n %s -l %s", p.snap.Release.Namespace, selector)
 }
 
 // startRollback takes the place of a switch that is still being carried out.
 func (p *plan) startRollback(to v1alpha1.Content, why string) {
 	p.actions = slices.DeleteFunc(p.actions, func(a Action) bool { _, is := a.(ShiftTraffic); return is })
-	p.note(true, NoticeRollbackStarted, fmt.Sprintf("%s; going back to %s (%s)", why, to.Colour, short(to.Digest)))
+	p.note(true, NoticeRollbackStarted, fmt.Sprintf("%s; going back to %s", why, p.full(to)))
 	p.begin(v1alpha1.SwitchRollback, to, why, nil)
 }
 
 // rolledBack records that traffic is back, and what it came back from.
 func (p *plan) rolledBack(sw *v1alpha1.SwitchStatus) {
 	to := *sw.To.DeepCopy()
+	if p.st.Active == nil && p.st.Candidate != nil {
+		p.haltCandidate(v1alpha1.ReasonRolledBack, sw.Message+tryAgain) // half-way to the first content
+	}
 	if a := p.st.Active; a != nil {
 		switch {
 		case a.Colour != sw.To.Colour:
@@ -151,9 +176,11 @@ func (p *plan) rolledBack(sw *v1alpha1.SwitchStatus) {
 		}
 		to.Services = p.following(to.Services)
 	}
-	p.st.Active = &v1alpha1.ActiveStatus{Content: to, Epoch: sw.Epoch, Since: p.now(), FinishedAt: p.nowPtr()}
-	p.st.Former = nil
-	p.note(true, NoticeRolledBack, fmt.Sprintf("%s serves again (%s): %s", sw.To.Colour, short(sw.To.Digest), sw.Message))
+	p.st.Active, p.st.Former = nil, nil
+	if to.Colour != v1alpha1.Origin {
+		p.st.Active = &v1alpha1.ActiveStatus{Content: to, Epoch: sw.Epoch, Since: p.now(), FinishedAt: p.nowPtr()}
+	}
+	p.note(true, NoticeRolledBack, fmt.Sprintf("%s serves again: %s", p.full(sw.To), sw.Message))
 }
 
 // giveUp turns content that was rolled back from into a halted candidate, or,
