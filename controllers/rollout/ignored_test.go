@@ -71,6 +71,16 @@ func TestBreakGlassIgnored(t *testing.T) {
 			w := broken(t)
 			w.wantsNoNotice("BreakGlassIgnored")
 		},
+		"nothing is while there is no digest to break the glass for": func(t *testing.T) {
+			w := serving(t, withChecks, onCall)
+			w.edit("v2")
+			w.glasses = []approval.Glass{{Slot: "erin", User: "erin", Invalid: "its receipt is not valid", At: w.now}}
+			w.step()
+			if c := w.rel.Status.Candidate; c == nil || c.Digest != "" {
+				t.Fatalf("the candidate is %+v, want one without a digest", c)
+			}
+			w.wantsNoNotice("BreakGlassIgnored")
+		},
 		"other content is not": func(t *testing.T) {
 			w := start(t)
 			w.breakGlass(func(g *approval.Glass) { g.Digest = "sha256:other" })
