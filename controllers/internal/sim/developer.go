@@ -22,6 +22,7 @@ func (s *sim) begin() {
 	for _, name := range activeServices {
 		s.createService(name)
 	}
+	s.beginOrigin()
 	s.createPolicy()
 	s.beginConfig()
 	s.startOperator()
@@ -74,6 +75,7 @@ func (s *sim) createRelease(u user) {
 	if s.rng.IntN(2) == 0 {
 		rel.Spec.Services = append(rel.Spec.Services, v1alpha1.ServiceRef{Name: "shop-api"})
 	}
+	s.takeOver(rel)
 	if err := s.create(u, rel); err != nil {
 		s.logf("%s cannot create the Release: %v", u.name, err)
 	}

@@ -146,6 +146,10 @@ func (s *sim) heed() {
 		s.goOn(rel)
 		return
 	}
+	if stalled != nil && stalled.Reason == v1alpha1.ReasonOriginUnusable {
+		s.mustEdit(func(rel *v1alpha1.Release) { rel.Spec.WorkloadRef = nil })
+		return
+	}
 	if stalled == nil || stalled.Reason != v1alpha1.ReasonWorkloadForeign && stalled.Reason != v1alpha1.ReasonSelectorConflict {
 		return
 	}

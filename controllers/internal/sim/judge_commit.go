@@ -138,10 +138,15 @@ func (o *oracle) approvers(sw *v1alpha1.SwitchStatus, c *commitment) {
 
 // rollback: I1 and I11.
 func (o *oracle) rollback(rel *v1alpha1.Release, c *commitment) {
-	if o.promoted[c.to.Digest] == nil {
+	if c.to.Colour == v1alpha1.Origin {
+		o.mayLeadBack(rel, c)
+	} else if o.promoted[c.to.Digest] == nil {
 		o.sim.violate("I1", "a rollback leads to %s, which was never promoted", c.to.Digest)
 	}
-	from := rel.Status.Active.Epoch
+	var from int64
+	if rel.Status.Active != nil {
+		from = rel.Status.Active.Epoch
+	}
 	if sw := rel.Status.Switch; sw != nil && sw.PatchedAt == nil && sw.CancelledAt == nil && sw.Reason != v1alpha1.SwitchRollback && sw.Reason != v1alpha1.SwitchRepair {
 		from = sw.Epoch
 	}

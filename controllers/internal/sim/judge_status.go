@@ -185,7 +185,10 @@ func (o *oracle) happened(c *commitment, was *v1alpha1.ReleaseStatus) {
 
 // inherit: who wrote what was rolled back from is an author of what builds on it.
 func (o *oracle) inherit(back *commitment, was *v1alpha1.ReleaseStatus) {
-	failed := was.Active.Digest
+	failed := ""
+	if was.Active != nil {
+		failed = was.Active.Digest
+	}
 	for e := back.epoch - 1; failed == back.to.Digest && e > 0; e-- {
 		if c := o.commits[e]; c != nil && c.reason.Promotes() {
 			failed = c.to.Digest

@@ -43,6 +43,10 @@ func (o *oracle) observeService(r record) {
 func (o *oracle) moved(r record) {
 	after := r.after.(*corev1.Service)
 	selector := after.Spec.Selector
+	if maps.Equal(selector, originLabels) {
+		o.ledBack(r)
+		return
+	}
 	colour := selector[v1alpha1.ColourLabel]
 	if len(selector) != 2 || selector[v1alpha1.ReleaseLabel] != releaseName {
 		o.sim.violate("I4", "Service %s gets selector %v", after.Name, selector)
@@ -157,6 +161,10 @@ func (o *oracle) excused(actor string, version int64, k kind) bool {
 func (o *oracle) parked(r record) {
 	before := r.before.(*corev1.Service)
 	rel := o.sim.release()
+	epoch, _ := number(epochText(r.after.(*corev1.Service)))
+	if c := o.commits[epoch]; c != nil && c.to.Colour == v1alpha1.Origin && rel.Status.Origin.Selector(r.key.Name) == nil {
+		return // it led nowhere before, either
+	}
 	if rel != nil && rel.Status.Active != nil {
 		a := rel.Status.Active
 		led := slices.ContainsFunc(a.Services, func(s v1alpha1.ServiceRef) bool { return s.Name == before.Name })

@@ -39,6 +39,9 @@ func (o *oracle) observeDeployment(r record) {
 	if by, version := o.use(was, r); by != "" && !o.excused(r.actor, version, kindService) && !o.excused(r.actor, version, kindSlice) {
 		o.sim.violate("I2", "%s of Deployment %s, which %s", harm, was.Name, by)
 	}
+	if was.Name == originName {
+		o.originKept(r)
+	}
 	o.keptForGoingBack(was, harm)
 }
 

@@ -67,7 +67,10 @@ func (o *oracle) requested(actor string, before, after *v1alpha1.Release) {
 // byHand: what is said to be asked for is asked for by whom it is said to be: to go
 // back from what is active, or to give up what the Services are being led to.
 func (o *oracle) byHand(rel *v1alpha1.Release, sw *v1alpha1.SwitchStatus) {
-	from := rel.Status.Active.Digest
+	from := ""
+	if rel.Status.Active != nil {
+		from = rel.Status.Active.Digest
+	}
 	if sw.AskedBy == "" {
 		half := rel.Status.Switch != nil && rel.Status.Switch.PatchedAt == nil && rel.Status.Switch.CancelledAt == nil && rel.Status.Switch.Reason.Promotes()
 		if o.irreversible(from) && !half {
@@ -81,7 +84,7 @@ func (o *oracle) byHand(rel *v1alpha1.Release, sw *v1alpha1.SwitchStatus) {
 	o.sim.seen.add("rollbacks by hand")
 	back, abort := o.asked[v1alpha1.RollbackAnnotation], o.asked[v1alpha1.AbortAnnotation]
 	if back != (ask{sw.AskedBy, from}) && !(abort.user == sw.AskedBy && o.names(abort, rel.Status.Candidate)) {
-		o.sim.violate("I1", "epoch %d goes back from %s because %s asked, and what is asked for is %+v and %+v", sw.Epoch, rel.Status.Active.Digest, sw.AskedBy, back, abort)
+		o.sim.violate("I1", "epoch %d goes back from %s because %s asked, and what is asked for is %+v and %+v", sw.Epoch, from, sw.AskedBy, back, abort)
 	}
 }
 
