@@ -147,7 +147,7 @@ func TestTakeOver(t *testing.T) {
 			w.colours[green].missing = 3
 			w.run()
 			w.wantsTraffic(blue)
-			w.colours[blue].missing = 3
+			w.ask(v1alpha1.RollbackAnnotation, w.rel.Status.Active.Digest, "olga")
 			w.pass(time.Minute)
 			w.wantsTraffic(blue)
 		},

@@ -8,11 +8,25 @@ import "slices"
 // requestGuards hold what is asked for by an annotation to what it is about.
 func requestGuards() []guard {
 	return slices.Concat(
+		out("I1", "controllers/rollout/origin.go", deciding,
+			instead("origin: another Release's", `	if w.Foreign {`, `	if false {`),
+			instead("origin: leads there", `	case len(o.Services) == 0:`, `	case false:`),
+			instead("origin: used by others", `	case len(w.UsedBy) > 0:`, `	case false:`),
+			instead("origin: kept while observed", `p.inFlight() != nil || p.observing()`, `p.inFlight() != nil`),
+			instead("origin: kept for its time", `if !p.due(o.KeepUntil.Time) {`, `if false {`),
+			instead("origin: left alone", `o == nil || o.DrainedAt != nil ||`, `o == nil ||`),
+		),
+		out("I1", "controllers/rollout/watch.go", deciding,
+			instead("back: stands as it was", `!w.Foreign && w.TemplateHash == to.TemplateHash`, `!w.Foreign`),
+			instead("back: has Pods", `p.snap.Workload(to.Colour).Ready > 0 {`, `p.snap.Workload(to.Colour).Ready >= 0 {`),
+		),
+		out("I1", switching, deciding,
+			instead("origin: left by the second content", `o.LeftAt = p.nowPtr() // what`, `_ = o // what`),
+		),
 		out("I1", "controllers/rollout/requests.go", deciding,
 			instead("request: about what is there", ` || annotations[key] != value`, ``),
 			instead("request: about something", `v1alpha1.IrreversiblePrefix) == "" || `, `v1alpha1.IrreversiblePrefix) == "-" || `),
-			instead("request: content stands", `case p.kept() && w.Ready > 0:`, `case w.Ready > 0:`),
-			instead("request: has Pods", `case p.kept() && w.Ready > 0:`, `case p.kept() && w.Ready >= 0:`),
+			instead("request: about what is kept", `case p.wayBack() != nil:`, `case to != nil:`),
 			instead("abort: by number", `fmt.Sprint(c.Sequence)))`, `"-"))`),
 			instead("abort: asked", `by != "" {
 		p.haltCandidate`, `c.Digest != "" {
