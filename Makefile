@@ -20,6 +20,10 @@ demo: ## Start a real cluster and tell the story of three releases on it (root o
 demo-gate: ## The same with a veto, a freeze, stop-the-line, a tightened policy, break-glass and its review.
 	$(GO) run ./hack/e2e demo-gate
 
+.PHONY: demo-adopt
+demo-adopt: ## A Deployment and Service under load become a Release, are promoted, and are given back.
+	$(GO) run ./hack/e2e demo-adopt
+
 .PHONY: test
 test: ## Run every test there is: pure core, simulation, real API server, real cluster.
 	@hack/test.sh

@@ -69,6 +69,7 @@ func recordRules() []rule {
 			{what: "other keepIdleSeconds", who: "dana", on: "releases/shop", change: set("spec.keepIdleSeconds", int64(5))},
 			{what: "other progressDeadlineSeconds", who: "dana", on: "releases/shop", change: set("spec.progressDeadlineSeconds", int64(50))},
 			{what: "another deletionPolicy", who: "dana", on: "releases/shop", change: set("spec.deletionPolicy", "Delete")},
+			{what: "another workloadRef", who: "dana", on: "releases/shop", change: set("spec.workloadRef", map[string]any{"name": "other"})},
 			{what: "marked irreversible", who: "dana", on: "releases/shop", change: set("spec.irreversible", true)},
 			{what: "other readinessGraceSeconds", who: "dana", on: "releases/shop", change: set("spec.readinessGraceSeconds", int64(5))},
 		},
