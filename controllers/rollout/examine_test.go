@@ -104,7 +104,8 @@ func (w *world) permitted(s rollout.Snapshot, d rollout.Decision, a rollout.Acti
 		if s.InUse(c) {
 			w.t.Errorf("I2: %s, and %s is in use", spell(a), c)
 		}
-		if st := d.Status; st.Former != nil && st.Former.Colour == c && st.Active != nil && st.Active.FinishedAt == nil {
+		// Whoever deletes a Release gives up going back.
+		if st := d.Status; s.Release.DeletionTimestamp == nil && st.Former != nil && st.Former.Colour == c && st.Active != nil && st.Active.FinishedAt == nil {
 			w.t.Errorf("I3: %s, and %s is kept for going back", spell(a), c)
 		}
 	}
