@@ -24,16 +24,24 @@ func (o *oracle) jobPassed(j *batchv1.Job, addresses []string) {
 }
 
 // observeJob: I10. A Job that the operator has seen is not made again, unless
-// somebody else took it away.
+// somebody else took it away. Nothing fences the creation by a leader that was
+// asleep and is none any more: what it makes is of no use to anybody, is removed,
+// and its result is not looked at.
 func (o *oracle) observeJob(r record) {
 	switch {
 	case r.after == nil && !isOperator(r.actor):
 		delete(o.known, r.key.Name)
-	case r.before == nil && isOperator(r.actor) && o.known[r.key.Name]:
+	case r.before == nil && isOperator(r.actor) && o.known[r.key.Name] && !o.asleep(r.actor):
 		o.sim.violate("I10", "Job %s is made again", r.key.Name)
 	case r.before == nil && r.after.GetLabels()[v1alpha1.ColourLabel] != "":
 		o.sim.violate("I4", "Job %s has a colour", r.key.Name)
 	}
+}
+
+// asleep tells whether a process leads no more and has not noticed.
+func (o *oracle) asleep(actor string) bool {
+	by := o.sim.operatorNamed(actor)
+	return by == nil || by.deposed
 }
 
 // jobsSeen notes which Jobs are on record as seen.
