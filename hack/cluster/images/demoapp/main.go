@@ -11,6 +11,9 @@
 //	POST /sick?for=1m makes this pod sick, without "for" until POST /well
 //	POST /well        makes it well
 //
+// As "demoapp ask /healthz" it asks every Pod that COUNTERSIGN_ADDRESSES names, as
+// the Job of a check, and fails unless all answer with 200.
+//
 // Environment: VERSION, POD_NAME (or the host's name), ADDRESS (default :8080),
 // START_DELAY, SICK_AFTER (time after the start at which it falls sick),
 // DRAIN_SECONDS (how long it keeps serving after SIGTERM, asking clients not to
@@ -31,6 +34,13 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == "ask" {
+		if err := ask(os.Args[2], os.Getenv); err != nil {
+			lastWords(err)
+			log.Fatal(err)
+		}
+		return
+	}
 	if err := run(); err != nil {
 		log.Fatal(err)
 	}

@@ -1,0 +1,69 @@
+// Copyright The Countersign Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/countersign/countersign/api/v1alpha1"
+)
+
+// testedRelease has a Job test its candidates.
+const testedRelease = `
+apiVersion: countersign.dev/v1alpha1
+kind: Release
+metadata: {namespace: NAMESPACE, name: shop}
+spec:
+  replicas: 2
+  services: [{name: shop}]
+  observeSeconds: 1
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+      - name: app
+        image: countersign.local/demoapp:v1
+        imagePullPolicy: Never
+        ports: [{name: http, containerPort: 8080}]
+        readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 1}
+  checks:
+    beforeSwitch:
+    - name: e2e
+      job:
+        timeoutSeconds: 60
+        template:
+          spec:
+            containers: [{name: ask, image: IMAGE, imagePullPolicy: Never, args: [ask, PATH]}]
+`
+
+// TestJobsOfChecks: a Job in a container asks the Pods of the candidate. What it
+// finds wrong halts the candidate and is told; what serves goes on.
+func TestJobsOfChecks(t *testing.T) {
+	g := newStage(t, "e2e-jobs")
+	apply := func(image, path string) {
+		g.Apply("dev", "the Release, tested by "+image+" with "+path,
+			strings.NewReplacer("NAMESPACE", g.Release.Namespace, "IMAGE", image, "PATH", path).Replace(testedRelease))
+	}
+	apply("countersign.local/demoapp:v1", "/healthz")
+	g.vote(g.AwaitCandidate(0), "alice", "bob")
+	g.awaitEpoch(1)
+	first := g.AwaitPhase(v1alpha1.PhaseStable)
+	g.check()
+	halted := func(says string) {
+		t.Helper()
+		rel := g.Await("the candidate is halted", func(r *v1alpha1.Release) bool {
+			return r.Status.Candidate != nil && r.Status.Candidate.Halted != nil && r.Status.Candidate.ObservedGeneration == r.Generation
+		})
+		g.check()
+		if h := rel.Status.Candidate.Halted; h.Reason != v1alpha1.ReasonCheckFailed || !strings.Contains(h.Message, says) {
+			t.Errorf("it is halted as %s: %s, want CheckFailed and %q", h.Reason, h.Message, says)
+		}
+		if rel.Status.Active.Digest != first.Status.Active.Digest {
+			t.Errorf("%s serves", rel.Status.Active.Digest)
+		}
+	}
+	apply("countersign.local/demoapp:v1", "/nowhere")
+	halted("404 Not Found")
+}
