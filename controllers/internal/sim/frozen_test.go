@@ -26,7 +26,7 @@ func (frozenGate) State() rollout.Gate { return rollout.Gate{Why: "a guard is go
 // TestFrozenGate: whatever happens in a life, nothing is promoted while the gate
 // is not intact.
 func TestFrozenGate(t *testing.T) {
-	const seeds = 6
+	const seeds = 12
 	for name, row := range map[string]struct {
 		gate controllers.Gate
 		want bool
@@ -41,6 +41,7 @@ func TestFrozenGate(t *testing.T) {
 			for seed := range uint64(seeds) {
 				promoted += promotions(t, seed, row.gate)
 			}
+			t.Logf("%d promotions in %d lives", promoted, seeds)
 			if (promoted > 0) != row.want {
 				t.Errorf("%d promotions in %d lives, want some: %t", promoted, seeds, row.want)
 			}
@@ -62,5 +63,5 @@ func promotions(t *testing.T, seed uint64, gate controllers.Gate) int {
 	for range s.weather.steps {
 		s.step()
 	}
-	return s.seen.notices[rollout.NoticeReleaseFinished]
+	return s.seen.events["promotions"]
 }
