@@ -11,7 +11,6 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/rollout"
 	policyv1 "k8s.io/api/policy/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,7 +19,7 @@ import (
 // budget is the PodDisruptionBudget of a colour. It covers Pods that are ready
 // only: one that never gets ready must not keep a node from being drained.
 func budget(rel *v1alpha1.Release, k rollout.KeepBudget) *policyv1.PodDisruptionBudget {
-	labels := map[string]string{v1alpha1.ReleaseLabel: rel.Name, v1alpha1.ColourLabel: string(k.Colour)}
+	labels := selectorOf(rel.Name, string(k.Colour))
 	always := policyv1.AlwaysAllow
 	return &policyv1.PodDisruptionBudget{
 		ObjectMeta: metav1.ObjectMeta{Namespace: rel.Namespace, Name: rollout.WorkloadName(rel.Name, k.Colour), Labels: labels},
@@ -45,7 +44,7 @@ func (a *Actor) keepBudget(ctx context.Context, rel *v1alpha1.Release, k rollout
 	}
 	next := have.DeepCopy()
 	next.Spec = want.Spec
-	return a.patchBudget(ctx, have, next)
+	return a.patchAsRead(ctx, "PodDisruptionBudget", have, next)
 }
 
 func (a *Actor) dropBudget(ctx context.Context, rel *v1alpha1.Release, d rollout.DropBudget) error {
@@ -72,7 +71,7 @@ func (a *Actor) surrenderBudget(ctx context.Context, rel *v1alpha1.Release, s ro
 	delete(next.Labels, v1alpha1.ReleaseLabel)
 	delete(next.Labels, v1alpha1.ColourLabel)
 	next.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: d.Name, UID: d.UID}}
-	return a.patchBudget(ctx, have, next)
+	return a.patchAsRead(ctx, "PodDisruptionBudget", have, next)
 }
 
 // budget is the one that was decided about; a conflict if it has changed.
@@ -82,17 +81,8 @@ func (a *Actor) budget(ctx context.Context, of *policyv1.PodDisruptionBudget, ve
 	if err := a.Client.Get(ctx, key, &b); err != nil {
 		return nil, fmt.Errorf("get PodDisruptionBudget %s: %w", key, err)
 	}
-	if b.ResourceVersion != version {
-		return nil, apierrors.NewConflict(schema.GroupResource{Group: "policy", Resource: "poddisruptionbudgets"}, b.Name,
-			fmt.Errorf("it changed since the decision"))
+	if err := unchanged(&b, schema.GroupResource{Group: "policy", Resource: "poddisruptionbudgets"}, version); err != nil {
+		return nil, err
 	}
 	return &b, nil
-}
-
-func (a *Actor) patchBudget(ctx context.Context, have, next *policyv1.PodDisruptionBudget) error {
-	patch := client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{})
-	if err := a.Client.Patch(ctx, next, patch); err != nil {
-		return fmt.Errorf("patch PodDisruptionBudget %s/%s: %w", have.Namespace, have.Name, err)
-	}
-	return nil
 }

@@ -30,7 +30,7 @@ const keptReplicaSets = 2
 // deployment is a colour's Deployment as the spec wants it. It has no owner
 // reference: deleting a Release must not take what serves along.
 func deployment(rel *v1alpha1.Release, m rollout.Materialise) *appsv1.Deployment {
-	labels := map[string]string{v1alpha1.ReleaseLabel: rel.Name, v1alpha1.ColourLabel: string(m.Colour)}
+	labels := selectorOf(rel.Name, string(m.Colour))
 	template := *rel.Spec.Template.DeepCopy()
 	if template.Labels == nil {
 		template.Labels = map[string]string{}
@@ -75,7 +75,7 @@ func (a *Actor) materialise(ctx context.Context, rel *v1alpha1.Release, m rollou
 	maps.Copy(next.Labels, want.Labels)
 	want.Spec.Selector = have.Spec.Selector // immutable
 	next.Spec = want.Spec
-	return a.patchDeployment(ctx, have, next)
+	return a.patchAsRead(ctx, "Deployment", have, next)
 }
 
 func (a *Actor) scale(ctx context.Context, rel *v1alpha1.Release, s rollout.Scale) error {
@@ -85,7 +85,7 @@ func (a *Actor) scale(ctx context.Context, rel *v1alpha1.Release, s rollout.Scal
 	}
 	next := have.DeepCopy()
 	next.Spec.Replicas = &s.Replicas
-	return a.patchDeployment(ctx, have, next)
+	return a.patchAsRead(ctx, "Deployment", have, next)
 }
 
 // drainOrigin is a patch of its own: no cache holds that Deployment, and what else
@@ -111,17 +111,27 @@ func (a *Actor) deployment(ctx context.Context, rel *v1alpha1.Release, c v1alpha
 	if err := a.Client.Get(ctx, key, &d); err != nil {
 		return nil, fmt.Errorf("get Deployment %s: %w", key, err)
 	}
-	if version != "" && d.ResourceVersion != version {
-		return nil, apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, d.Name,
-			fmt.Errorf("it changed since the decision"))
+	if version != "" {
+		if err := unchanged(&d, schema.GroupResource{Group: "apps", Resource: "deployments"}, version); err != nil {
+			return nil, err
+		}
 	}
 	return &d, nil
 }
 
-func (a *Actor) patchDeployment(ctx context.Context, have, next *appsv1.Deployment) error {
+// unchanged is a conflict if what was decided about has changed since.
+func unchanged(o client.Object, resource schema.GroupResource, version string) error {
+	if o.GetResourceVersion() == version {
+		return nil
+	}
+	return apierrors.NewConflict(resource, o.GetName(), fmt.Errorf("it changed since the decision"))
+}
+
+// patchAsRead writes what differs, unless somebody else wrote meanwhile.
+func (a *Actor) patchAsRead(ctx context.Context, kind string, have, next client.Object) error {
 	patch := client.MergeFromWithOptions(have, client.MergeFromWithOptimisticLock{})
 	if err := a.Client.Patch(ctx, next, patch); err != nil {
-		return fmt.Errorf("patch Deployment %s/%s: %w", have.Namespace, have.Name, err)
+		return fmt.Errorf("patch %s %s/%s: %w", kind, have.GetNamespace(), have.GetName(), err)
 	}
 	return nil
 }
@@ -134,7 +144,7 @@ func (a *Actor) surrenderWorkload(ctx context.Context, rel *v1alpha1.Release, c 
 	next := have.DeepCopy()
 	delete(next.Labels, v1alpha1.ReleaseLabel)
 	delete(next.Labels, v1alpha1.ColourLabel)
-	return a.patchDeployment(ctx, have, next)
+	return a.patchAsRead(ctx, "Deployment", have, next)
 }
 
 func (a *Actor) remove(ctx context.Context, rel *v1alpha1.Release, r rollout.Remove) error {

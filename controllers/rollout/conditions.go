@@ -69,8 +69,8 @@ func (p *plan) ready() claimAbout {
 	case len(p.faults()) > 0:
 		return no(p.faults()[0].reason, p.faults()[0].message)
 	case p.st.Active != nil && !serving:
-		return no(v1alpha1.ReasonUnavailable, fmt.Sprintf("no Pod of %s, which serves, is ready; look at its Pods: kubectl get pods -n %s -l %s",
-			p.st.Active.Colour, p.snap.Release.Namespace, p.selectorOf(p.st.Active.Colour)))
+		return no(v1alpha1.ReasonUnavailable, fmt.Sprintf("no Pod of %s, which serves, is ready; look at its Pods: %s",
+			p.st.Active.Colour, p.lookAt(p.st.Active.Content)))
 	case p.st.Active != nil && p.st.Active.Failed != "":
 		return no(v1alpha1.ReasonRollbackImpossible, p.failedMessage())
 	}

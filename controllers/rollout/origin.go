@@ -80,15 +80,12 @@ func (p *plan) ledThere(svc *Service, before *v1alpha1.OriginStatus) map[string]
 	return nil
 }
 
-// origin is what can be gone back to when no content was let through before.
-func (p *plan) origin() *v1alpha1.OriginStatus { return p.st.KeptOrigin() }
-
 // back is what can be gone back to; nil if there is nothing.
 func (p *plan) back() *v1alpha1.Content {
 	if f := p.st.Former; f != nil {
 		return &f.Content
 	}
-	if o := p.origin(); o != nil {
+	if o := p.st.KeptOrigin(); o != nil {
 		return &v1alpha1.Content{Colour: v1alpha1.Origin, TemplateHash: o.TemplateHash, Services: p.led()}
 	}
 	return nil

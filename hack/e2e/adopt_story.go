@@ -47,11 +47,6 @@ spec: {selector: {app: shop}, ports: [{name: http, port: 80, targetPort: http}]}
 type adoption struct{ takenOver, givenBack bool }
 
 func tellAdopt(ctx context.Context, c *local.Cluster) error {
-	work, err := os.MkdirTemp("", "countersign-demo-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(work)
 	d, err := newDemo(ctx, c)
 	if err != nil {
 		return err
@@ -65,7 +60,7 @@ func tellAdopt(ctx context.Context, c *local.Cluster) error {
 	d.Do(identity.Admin, "rollout", "status", "deployment/shop", "-n", "shop", "--timeout=120s")
 	var found adoption
 	var history []v1alpha1.HistoryEntry
-	sum, err := d.underLoad(ctx, work, func() {
+	sum, err := d.underLoad(ctx, func() {
 		found.takenOver = d.takeOver(ctx)
 		d.sickAndBack(ctx)
 		history = d.stay()

@@ -51,17 +51,12 @@ func newDemo(ctx context.Context, c *local.Cluster) (*demo, error) {
 }
 
 func tellDemo(ctx context.Context, c *local.Cluster) error {
-	work, err := os.MkdirTemp("", "countersign-demo-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(work)
 	d, err := newDemo(ctx, c)
 	if err != nil {
 		return err
 	}
 	d.firstRelease()
-	sum, err := d.underLoad(ctx, work, func() {
+	sum, err := d.underLoad(ctx, func() {
 		d.secondRelease()
 		d.thirdRelease(ctx)
 	})
@@ -73,7 +68,7 @@ func tellDemo(ctx context.Context, c *local.Cluster) error {
 
 // underLoad does something while a client sends requests, where there is
 // something that can answer them.
-func (d *demo) underLoad(ctx context.Context, work string, do func()) (sum load.Summary, err error) {
+func (d *demo) underLoad(ctx context.Context, do func()) (sum load.Summary, err error) {
 	if d.Err() != nil {
 		return sum, d.Err()
 	}
@@ -81,6 +76,11 @@ func (d *demo) underLoad(ctx context.Context, work string, do func()) (sum load.
 		do()
 		return sum, nil
 	}
+	work, err := os.MkdirTemp("", "countersign-demo-")
+	if err != nil {
+		return sum, err
+	}
+	defer os.RemoveAll(work)
 	d.Say("a client sends %d requests a second from now on, each on a new connection", loadRate)
 	client, err := story.StartLoad(d.cluster, work, "http://shop.shop/", loadRate)
 	if err != nil {

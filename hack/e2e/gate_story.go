@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -36,11 +35,6 @@ subjects:
 `
 
 func tellGate(ctx context.Context, c *local.Cluster) error {
-	work, err := os.MkdirTemp("", "countersign-demo-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(work)
 	d, err := newDemo(ctx, c)
 	if err != nil {
 		return err
@@ -48,7 +42,7 @@ func tellGate(ctx context.Context, c *local.Cluster) error {
 	d.observe = 3
 	d.firstRelease()
 	d.Apply(identity.Admin, "product and those on call may annotate, too", morePeople)
-	sum, err := d.underLoad(ctx, work, func() {
+	sum, err := d.underLoad(ctx, func() {
 		d.veto()
 		d.freeze()
 		d.hold()

@@ -10,33 +10,17 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 )
 
-// testedRelease has a Job test its candidates.
-const testedRelease = `
-apiVersion: countersign.dev/v1alpha1
-kind: Release
-metadata: {namespace: NAMESPACE, name: shop}
-spec:
-  replicas: 2
-  services: [{name: shop}]
-  observeSeconds: 1
-  template:
-    metadata: {labels: {app: shop}}
-    spec:
-      containers:
-      - name: app
-        image: countersign.local/demoapp:v1
-        imagePullPolicy: Never
-        ports: [{name: http, containerPort: 8080}]
-        readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 1}
-  checks:
-    beforeSwitch:
+// testedByJob has a Job test the candidates, in place of a request.
+var testedByJob = strings.NewReplacer(
+	"VERSION", "v1", "REPLICAS", "2",
+	"    beforeSwitch: [{name: smoke, http: {path: /healthz, port: http}}]\n", `    beforeSwitch:
     - name: e2e
       job:
         timeoutSeconds: 60
         template:
           spec:
             containers: [{name: ask, image: IMAGE, imagePullPolicy: Never, args: [ask, PATH]}]
-`
+`).Replace(releaseManifest)
 
 // TestJobsOfChecks: a Job in a container asks the Pods of the candidate. What it
 // finds wrong halts the candidate and is told; what serves goes on.
@@ -44,7 +28,7 @@ func TestJobsOfChecks(t *testing.T) {
 	g := newStage(t, "e2e-jobs")
 	apply := func(image, path string) {
 		g.Apply("dev", "the Release, tested by "+image+" with "+path,
-			strings.NewReplacer("NAMESPACE", g.Release.Namespace, "IMAGE", image, "PATH", path).Replace(testedRelease))
+			strings.NewReplacer("NAMESPACE", g.Release.Namespace, "IMAGE", image, "PATH", path).Replace(testedByJob))
 	}
 	apply("countersign.local/demoapp:v1", "/healthz")
 	g.vote(g.AwaitCandidate(0), "alice", "bob")

@@ -9,6 +9,9 @@ import "slices"
 // whoever else writes them.
 func budgetGuards() []guard {
 	return slices.Concat(
+		out("I2", "controllers/act/workloads.go", of("./controllers/act"),
+			instead("act: as decided", `	if o.GetResourceVersion() == version {`, `	if o.GetResourceVersion() != "" {`),
+		),
 		out("I12", "controllers/rollout/budget.go", deciding,
 			instead("budget: to the last Pod", `(w.Replicas > 0 || w.Total > 0)`, `w.Replicas > 0`),
 			never("budget: somebody else's", `known.Other != b.Other`),
@@ -22,7 +25,6 @@ func budgetGuards() []guard {
 			instead("budget: given back", "			p.surrenderBudget(c)\n", ""),
 		),
 		out("I2", "controllers/act/budget.go", of("./controllers/act"),
-			never("budget: as decided", `b.ResourceVersion != version`),
 			instead("budget: deleted as read", `, client.Preconditions{ResourceVersion: &d.ResourceVersion}`, ``),
 			instead("budget: Pods that never get ready", "			UnhealthyPodEvictionPolicy: &always,\n", "			UnhealthyPodEvictionPolicy: map[bool]*policyv1.UnhealthyPodEvictionPolicyType{true: &always}[false],\n"),
 		),
