@@ -65,8 +65,8 @@ type Options struct {
 }
 
 // CacheOptions keep out of memory what does not belong to a Release: only
-// Deployments, Pods, Jobs and EndpointSlices with its label are watched. Of ConfigMaps
-// and Secrets only the metadata are, and of these only what tells that one
+// Deployments, Pods, Jobs, ControllerRevisions and EndpointSlices with its label are
+// watched. Of ConfigMaps and Secrets only the metadata are, and of these only what tells that one
 // changed: it tells which to read. What is never in a template and there is much
 // of is left out.
 func CacheOptions() (cache.Options, error) {
@@ -81,6 +81,7 @@ func CacheOptions() (cache.Options, error) {
 			&appsv1.Deployment{}:         selector,
 			&corev1.Pod{}:                selector,
 			&batchv1.Job{}:               selector,
+			&appsv1.ControllerRevision{}: selector,
 			&discoveryv1.EndpointSlice{}: selector,
 			&corev1.ConfigMap{}: {
 				Field: fields.OneTermNotEqualSelector("metadata.name", "kube-root-ca.crt"), Transform: identityOnly,
@@ -157,6 +158,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
+		Watches(&appsv1.ControllerRevision{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&discoveryv1.EndpointSlice{}, handler.EnqueueRequestsFromMapFunc(byLabel)).
 		Watches(&policyv1.PodDisruptionBudget{}, handler.EnqueueRequestsFromMapFunc(r.inNamespace), specOrLabels).
 		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(r.byService)).

@@ -72,8 +72,10 @@ const (
 	OnBehalfOfAnnotation = "countersign.dev/on-behalf-of"
 
 	// RollbackAnnotation asks to go back, at once and without any approval, from
-	// the active content to the one that is kept. The value is the digest of the
-	// active content, so that it can be about nothing else.
+	// the active content to the one before, which its colour still holds. The value is
+	// the digest of the active content, so that it can be about nothing else. With a
+	// slash and the digest of another content of status.kept behind it, it asks to go
+	// back to that one, as soon as the idle colour was brought to it.
 	RollbackAnnotation = "countersign.dev/rollback"
 	// AbortAnnotation asks to give the candidate up, and RetryAnnotation to try one
 	// again that was given up. The value is the candidate's digest or, before there

@@ -56,6 +56,14 @@ type ReleaseStatus struct {
 	// origin is what served before the Release took over (spec.workloadRef).
 	// +optional
 	Origin *OriginStatus `json:"origin,omitempty"`
+	// kept are the contents that were let through and can be gone back to, the
+	// latest first: the active one and, of those before it, as many as
+	// spec.revisionHistoryLimit says. One that was gone back from is not.
+	// +optional
+	// +listType=map
+	// +listMapKey=digest
+	// +kubebuilder:validation:MaxItems=11
+	Kept []KeptContent `json:"kept,omitempty"`
 	// candidate is the newest content, when it differs from the active one.
 	// +optional
 	Candidate *CandidateStatus `json:"candidate,omitempty"`

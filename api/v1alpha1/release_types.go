@@ -109,6 +109,16 @@ type ReleaseSpec struct {
 	// +kubebuilder:validation:Maximum=604800
 	KeepIdleSeconds *int32 `json:"keepIdleSeconds,omitempty"`
 
+	// revisionHistoryLimit is how many contents that were let through before are
+	// kept besides the active one, each as a ControllerRevision with its copies of
+	// ConfigMaps and Secrets, so that they can be gone back to by a request when no
+	// colour holds them any more. It is not part of what is approved. Defaults to 5.
+	// +optional
+	// +kubebuilder:default=5
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10
+	RevisionHistoryLimit *int32 `json:"revisionHistoryLimit,omitempty"`
+
 	// progressDeadlineSeconds is how long the candidate may take to become
 	// ready and pass its checks. The time in which the release waits for people
 	// does not count. Defaults to 600.

@@ -77,6 +77,10 @@ func (a *Actor) one(ctx context.Context, rel *v1alpha1.Release, action rollout.A
 		return a.dropConfig(ctx, rel, action)
 	case rollout.SurrenderConfig:
 		return a.surrenderConfig(ctx, rel, action)
+	case rollout.KeepContent:
+		return a.keepContent(ctx, rel, action)
+	case rollout.DropKept:
+		return a.dropKept(ctx, rel, action)
 	case rollout.StartJob:
 		return a.startJob(ctx, rel, action)
 	case rollout.DropJob:

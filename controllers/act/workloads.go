@@ -27,15 +27,18 @@ import (
 // keeps. Going back is done by the other colour, so few are of use.
 const keptReplicaSets = 2
 
-// deployment is a colour's Deployment as the spec wants it. It has no owner
+// deployment is a colour's Deployment as the spec, or content that is kept, wants it. It has no owner
 // reference: deleting a Release must not take what serves along.
 func deployment(rel *v1alpha1.Release, m rollout.Materialise) *appsv1.Deployment {
 	labels := selectorOf(rel.Name, string(m.Colour))
-	template := *rel.Spec.Template.DeepCopy()
+	template := rel.Spec.Template.DeepCopy()
+	if m.Template != nil {
+		template = m.Template.DeepCopy()
+	}
 	if template.Labels == nil {
 		template.Labels = map[string]string{}
 	}
-	snapshot.Rewrite(&template, m.Config)
+	snapshot.Rewrite(template, m.Config)
 	maps.Copy(template.Labels, labels)
 	template.Labels[v1alpha1.RevisionLabel] = m.Revision
 	kept, deadline := int32(keptReplicaSets), rel.Spec.ProgressDeadlineSeconds
@@ -45,7 +48,7 @@ func deployment(rel *v1alpha1.Release, m rollout.Materialise) *appsv1.Deployment
 			Namespace: rel.Namespace, Name: rollout.WorkloadName(rel.Name, m.Colour), Labels: maps.Clone(labels),
 		},
 		Spec: appsv1.DeploymentSpec{
-			Replicas: &m.Replicas, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template,
+			Replicas: &m.Replicas, Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: *template,
 			MinReadySeconds: rel.Spec.MinReadySeconds, RevisionHistoryLimit: &kept,
 			Strategy: appsv1.DeploymentStrategy{
 				Type:          appsv1.RollingUpdateDeploymentStrategyType,

@@ -24,6 +24,7 @@ const (
 	kindRevision = "countersign.dev/revision/v1"
 	kindContent  = "countersign.dev/content/v1"
 	kindTemplate = "countersign.dev/template/v1"
+	kindKept     = "countersign.dev/kept/v1"
 )
 
 // revisionDigits is the length of a revision: long enough that nobody finds two
@@ -52,8 +53,8 @@ type Input struct {
 	Services []Service
 	// Config are the ConfigMaps and Secrets that belong to the content.
 	Config []v1alpha1.ConfigCopy
-	// Spec of the Release. template, replicas,
-	// disruptionBudget and paused are not covered.
+	// Spec of the Release. template, replicas, disruptionBudget,
+	// revisionHistoryLimit and paused are not covered.
 	Spec v1alpha1.ReleaseSpec
 	// Policies that the approval covers, as approval.Demands returns them.
 	Policies []approval.Policy
@@ -97,8 +98,9 @@ func Of(in Input) (string, error) {
 }
 
 // Revision identifies the content of a spec as it is written, in 32 lower-case
-// hex digits: all of it but replicas, disruptionBudget and paused. It names objects and tells that
-// content changed; what is approved is told by Of alone.
+// hex digits: all of it but replicas, disruptionBudget, revisionHistoryLimit and
+// paused. It names objects and tells that content changed; what is approved is told
+// by Of alone.
 func Revision(spec v1alpha1.ReleaseSpec) (string, error) {
 	sum, err := hash(struct {
 		Kind string               `json:"kind"`
@@ -140,9 +142,23 @@ func TemplateHash(template corev1.PodTemplateSpec) (string, error) {
 	return "sha256:" + hex.EncodeToString(sum), nil
 }
 
+// Kept identifies content that is kept with the live template that it ran with:
+// "sha256:" and 64 lower-case hex digits.
+func Kept(content v1alpha1.Content, template corev1.PodTemplateSpec) (string, error) {
+	sum, err := hash(struct {
+		Kind     string                 `json:"kind"`
+		Content  v1alpha1.Content       `json:"content"`
+		Template corev1.PodTemplateSpec `json:"template"`
+	}{kindKept, content, template})
+	if err != nil {
+		return "", fmt.Errorf("hash of kept content: %w", err)
+	}
+	return "sha256:" + hex.EncodeToString(sum), nil
+}
+
 // asWritten is a spec without what may change at any time.
 func asWritten(spec v1alpha1.ReleaseSpec) v1alpha1.ReleaseSpec {
-	spec.Replicas, spec.DisruptionBudget = nil, nil
+	spec.Replicas, spec.DisruptionBudget, spec.RevisionHistoryLimit = nil, nil, nil
 	spec.Paused = false
 	return spec
 }

@@ -80,6 +80,13 @@ func neededCopies(s *rollout.Snapshot) map[v1alpha1.ConfigRef]bool {
 	if st.Switch != nil && st.Switch.SettledAt == nil && st.Switch.CancelledAt == nil {
 		contents = append(contents, st.Switch.To.Config)
 	}
+	for _, k := range st.Kept {
+		for _, r := range s.Kept {
+			if r.Name == k.Revision && r.Hash == k.Hash {
+				contents = append(contents, r.Content.Config)
+			}
+		}
+	}
 	for _, c := range slices.Concat(contents...) {
 		needed[v1alpha1.ConfigRef{Kind: c.Kind, Name: c.Copy}] = true
 	}

@@ -55,6 +55,9 @@ func (o *Observer) Snapshot(ctx context.Context, rel *v1alpha1.Release, results 
 	s.Glasses = receipt.Glasses(rel, o.Cluster, o.Verifier)
 	s.Reviews = receipt.Reviews(rel, o.Cluster, o.Verifier)
 	s.Authors = rollout.Authors(receipt.KnownAuthors(rel, s.SpecRevision, o.Cluster, o.Verifier))
+	if err := o.kept(ctx, &s); err != nil {
+		return s, err
+	}
 	if err := o.config(ctx, &s); err != nil {
 		return s, err
 	}

@@ -102,7 +102,7 @@ func (p *plan) materialised(c *v1alpha1.CandidateStatus, w Workload) bool {
 func (p *plan) workable() bool {
 	c := p.st.Candidate
 	return c != nil && c.Halted == nil && p.moving() == nil && p.fenced() && !p.observing() &&
-		!p.cameThrough() && !p.spec().Paused && len(p.blockers) == 0 && !p.snap.InUse(c.Colour)
+		!p.cameThrough() && p.restoring == nil && !p.spec().Paused && len(p.blockers) == 0 && !p.snap.InUse(c.Colour)
 }
 
 // prepare brings the idle colour to the candidate and, when it is complete,
@@ -214,7 +214,7 @@ func (p *plan) haltCandidate(reason, message string) {
 // retire lets go of the former colour when its time is over, and scales to
 // zero what nobody needs.
 func (p *plan) retire() {
-	if p.st.Active == nil || p.inFlight() != nil || p.observing() {
+	if p.st.Active == nil || p.inFlight() != nil || p.observing() || p.restoring != nil {
 		return
 	}
 	if f := p.st.Former; f != nil {
@@ -265,12 +265,8 @@ func (p *plan) keepActive() {
 		if p.copyConfig(a.Config) {
 			p.do(Materialise{Colour: a.Colour, Revision: a.Revision, Replicas: p.replicas(), Config: a.Config})
 		}
-	case !w.Exists && a.Irreversible && p.moving() == nil:
-		p.askPeople("the Deployment that serves was deleted")
 	case !w.Exists && p.moving() == nil:
-		if to := p.wayBack(); to != nil {
-			p.startRollback(*to, "the Deployment that serves was deleted")
-		}
+		p.recreate(a)
 	}
 }
 

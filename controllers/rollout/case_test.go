@@ -59,6 +59,9 @@ type world struct {
 	// outcomes are what checks find, by name; Passed unless told.
 	outcomes map[string]v1alpha1.CheckState
 	results  []rollout.CheckResult
+	// records of contents that were let through, by name, and what was done to them.
+	records  map[string]*rollout.Kept
+	recorded []string
 	// jobs are those of checks. They run until a test ends them.
 	jobs map[string]*rollout.Job
 	// lag keeps the endpoints as they are.
@@ -110,7 +113,7 @@ func newWorld(t tester, changes ...func(*world)) *world {
 		colours:  map[v1alpha1.Colour]*colour{blue: {}, green: {}},
 		services: map[string]*service{}, budgets: map[v1alpha1.Colour]*budget{blue: {}, green: {}}, votes: map[string]approval.Vote{},
 		outcomes: map[string]v1alpha1.CheckState{}, promoted: map[string]bool{},
-		jobs: map[string]*rollout.Job{}, config: map[v1alpha1.ConfigRef]string{}, copies: map[v1alpha1.ConfigRef]*rollout.Copy{},
+		records: map[string]*rollout.Kept{}, jobs: map[string]*rollout.Job{}, config: map[v1alpha1.ConfigRef]string{}, copies: map[v1alpha1.ConfigRef]*rollout.Copy{},
 	}
 	w.rel = v1alpha1.Release{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "shop", UID: "uid-1", Generation: 1},
@@ -265,6 +268,9 @@ func (w *world) snapshot() rollout.Snapshot {
 	w.readConfig(&s)
 	for _, name := range slices.Sorted(maps.Keys(w.jobs)) {
 		s.Jobs = append(s.Jobs, *w.jobs[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.records)) {
+		s.Kept = append(s.Kept, *w.records[name])
 	}
 	for _, slot := range slices.Sorted(maps.Keys(w.votes)) {
 		s.Votes = append(s.Votes, w.votes[slot])

@@ -151,6 +151,11 @@ func (p *plan) collect() {
 	if sw := p.inFlight(); sw != nil {
 		contents = append(contents, sw.To.Config)
 	}
+	for _, k := range p.st.Kept {
+		if record := p.recordOf(k); record != nil {
+			contents = append(contents, record.Content.Config)
+		}
+	}
 	for _, c := range slices.Concat(contents...) {
 		used = append(used, v1alpha1.ConfigRef{Kind: c.Kind, Name: c.Copy})
 	}

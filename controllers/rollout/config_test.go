@@ -117,7 +117,7 @@ func TestConfig(t *testing.T) {
 			w.wants(v1alpha1.PhaseHalted) // what failed is not tried again
 		},
 		"copies that nothing uses are removed": func(t *testing.T) {
-			w := serving(t, withConfig)
+			w := serving(t, withConfig, unrecorded)
 			for _, next := range []string{"sha256:s2", "sha256:s3", "sha256:s4"} {
 				w.config[settings] = next
 				w.run()

@@ -44,6 +44,9 @@ type plan struct {
 	// alarms are faults that a candidate may mend, and so do not hold one back.
 	alarms  []blocker
 	verdict approval.Verdict
+	// restoring is the kept content that the idle colour is brought to, so that
+	// traffic can go back to it; nil when nobody asks for any.
+	restoring *v1alpha1.KeptContent
 	// glass lets the candidate through in an emergency; nil if none does.
 	glass *approval.Glass
 	// shattered says why those that are there do not.
@@ -60,6 +63,8 @@ func (p *plan) steps() {
 	p.journal()
 	p.watch()
 	p.repair()
+	p.keepContents()
+	p.goBackFar()
 	p.pickCandidate()
 	p.abort()
 	p.retry()
@@ -76,6 +81,7 @@ func (p *plan) steps() {
 	p.keepConfig()
 	p.collect()
 	p.dropJobs()
+	p.dropKept()
 	p.sweep()
 	p.keepBudgets()
 }

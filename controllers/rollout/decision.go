@@ -89,8 +89,9 @@ type Claim struct {
 	Epoch    int64
 }
 
-// Materialise brings a colour's Deployment to the content of the spec. An empty
-// ResourceVersion means that it does not exist yet.
+// Materialise brings a colour's Deployment to the content of the spec or, when
+// Template is not nil, to content that is kept. An empty ResourceVersion means that
+// it does not exist yet.
 type Materialise struct {
 	Colour          v1alpha1.Colour
 	ResourceVersion string
@@ -99,7 +100,19 @@ type Materialise struct {
 	Replicas int32
 	// Config are the copies that its Pods use.
 	Config []v1alpha1.ConfigCopy
+	// Template of kept content, which refers to the copies by itself.
+	Template *corev1.PodTemplateSpec
 }
+
+// KeepContent records content that was let through, so that it can be gone back to
+// when no colour holds it any more.
+type KeepContent struct {
+	Name string
+	KeptRecord
+}
+
+// DropKept deletes the record of content that is not kept any more.
+type DropKept struct{ Name, UID string }
 
 // CopyConfig copies a ConfigMap or Secret, if it still holds what it should.
 type CopyConfig struct{ v1alpha1.ConfigCopy }
@@ -267,5 +280,7 @@ func (SurrenderConfig) isAction() {}
 func (KeepBudget) isAction()      {}
 func (DropBudget) isAction()      {}
 func (SurrenderBudget) isAction() {}
+func (KeepContent) isAction()     {}
+func (DropKept) isAction()        {}
 func (StartJob) isAction()        {}
 func (DropJob) isAction()         {}

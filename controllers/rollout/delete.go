@@ -46,6 +46,7 @@ func (p *plan) delete() {
 	}
 	p.deleteConfig(staying)
 	p.dropJobs()
+	p.dropKept()
 	p.do(RemoveFinalizer{})
 }
 

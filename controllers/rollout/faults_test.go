@@ -131,7 +131,7 @@ func TestDrift(t *testing.T) {
 			w.wantsReady(metav1.ConditionTrue, v1alpha1.ReasonPaused)
 		},
 		"both are deleted": func(t *testing.T) {
-			w := secondObserved(t)
+			w := secondObserved(t, unrecorded)
 			w.pass(600 * time.Second)
 			w.edit("v3")
 			w.colours[blue], w.colours[green] = &colour{}, &colour{}

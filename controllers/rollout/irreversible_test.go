@@ -113,7 +113,7 @@ func TestIrreversible(t *testing.T) {
 			w.wants(v1alpha1.PhaseAwaitingApproval)
 		},
 		"the Deployment is deleted": func(t *testing.T) {
-			w := finished(t, irreversible)
+			w := finished(t, irreversible, unrecorded)
 			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Paused = true })
 			w.edit("v3")
 			w.run()

@@ -81,6 +81,8 @@ func (w *world) carry(a rollout.Action) bool {
 	switch a := a.(type) {
 	case rollout.KeepBudget, rollout.DropBudget, rollout.SurrenderBudget:
 		return w.writeBudget(a)
+	case rollout.KeepContent, rollout.DropKept:
+		return w.writeKept(a)
 	}
 	w.did = append(w.did, spell(a))
 	switch a := a.(type) {
@@ -160,6 +162,9 @@ func (w *world) materialise(a rollout.Materialise) bool {
 	return w.touch(&m.version, func() {
 		m.exists, m.revision, m.replicas, m.missing = true, a.Revision, a.Replicas, 0
 		m.template = *w.rel.Spec.Template.DeepCopy()
+		if a.Template != nil {
+			m.template = *a.Template.DeepCopy()
+		}
 		snapshot.Rewrite(&m.template, a.Config)
 		m.template.Spec.RestartPolicy = corev1.RestartPolicyAlways
 	})

@@ -37,6 +37,8 @@ func (p *plan) phase() v1alpha1.Phase {
 		return v1alpha1.PhaseSwitching
 	case p.observing():
 		return v1alpha1.PhaseObserving
+	case p.restoring != nil:
+		return v1alpha1.PhasePreparing
 	case c != nil && (c.Halted != nil || p.verdict.Outcome == approval.Rejected):
 		return v1alpha1.PhaseHalted
 	case c != nil && p.spec().Paused:
@@ -75,6 +77,9 @@ func (p *plan) waitingFor() string {
 			return "a mended template (" + c.Halted.Reason + ")"
 		}
 		return "the veto of " + list(p.verdict.Vetoes) + " to be withdrawn"
+	}
+	if p.restoring != nil {
+		return fmt.Sprintf("the Pods of %s, to go back to %s", p.st.Active.Colour.Other(), short(p.restoring.Digest))
 	}
 	if len(p.blockers) > 0 {
 		return p.blockers[0].reason

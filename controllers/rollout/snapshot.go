@@ -47,6 +47,8 @@ type Snapshot struct {
 	Strays []Preview
 	// Results of the checks.
 	Results []CheckResult
+	// Kept are the records of contents that were let through.
+	Kept []Kept
 	// Jobs are those of checks, and those of others with a name that one needs.
 	Jobs []Job
 	// Gate is what the self-test found. The zero value lets nothing through.

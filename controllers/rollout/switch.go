@@ -315,6 +315,9 @@ func (p *plan) promoted(sw *v1alpha1.SwitchStatus) {
 		}
 	}
 	p.st.Active = &v1alpha1.ActiveStatus{Content: sw.To, Epoch: sw.Epoch, Since: p.now(), ReadyPeak: p.wanted(sw.To.Colour)}
+	for i := range p.st.Kept {
+		p.st.Kept[i].BeforeIrreversible = p.st.Kept[i].BeforeIrreversible || sw.To.Irreversible
+	}
 	if c := p.st.Candidate; c != nil && c.Digest == sw.To.Digest {
 		p.st.Candidate = nil
 	}

@@ -54,10 +54,11 @@ func transitions() map[string]transition {
 		"approval": {func(s *v1alpha1.ReleaseSpec) {
 			s.Approval = &v1alpha1.AddedApproval{Rules: []v1alpha1.ApprovalRule{{Name: "lead", Count: 1, Users: []string{"carol"}}}}
 		}, true, released},
-		"workloadRef":    {func(s *v1alpha1.ReleaseSpec) { s.WorkloadRef = &v1alpha1.WorkloadRef{Name: "legacy"} }, true, released},
-		"irreversible":   {func(s *v1alpha1.ReleaseSpec) { s.Irreversible = true }, true, active(func(a *v1alpha1.ActiveStatus) bool { return a.Irreversible })},
-		"deletionPolicy": {func(s *v1alpha1.ReleaseSpec) { s.DeletionPolicy = v1alpha1.DeleteOnDeletion }, true, active(func(a *v1alpha1.ActiveStatus) bool { return a.DeletionPolicy == v1alpha1.DeleteOnDeletion })},
-		"paused":         {func(s *v1alpha1.ReleaseSpec) { s.Paused = true }, false, func(w *world) bool { return w.condition(v1alpha1.ConditionPaused).Status == "True" }},
+		"workloadRef":          {func(s *v1alpha1.ReleaseSpec) { s.WorkloadRef = &v1alpha1.WorkloadRef{Name: "legacy"} }, true, released},
+		"irreversible":         {func(s *v1alpha1.ReleaseSpec) { s.Irreversible = true }, true, active(func(a *v1alpha1.ActiveStatus) bool { return a.Irreversible })},
+		"deletionPolicy":       {func(s *v1alpha1.ReleaseSpec) { s.DeletionPolicy = v1alpha1.DeleteOnDeletion }, true, active(func(a *v1alpha1.ActiveStatus) bool { return a.DeletionPolicy == v1alpha1.DeleteOnDeletion })},
+		"revisionHistoryLimit": {func(s *v1alpha1.ReleaseSpec) { s.RevisionHistoryLimit = ptr(int32(0)) }, false, func(w *world) bool { return len(w.records) == 0 }},
+		"paused":               {func(s *v1alpha1.ReleaseSpec) { s.Paused = true }, false, func(w *world) bool { return w.condition(v1alpha1.ConditionPaused).Status == "True" }},
 	}
 }
 

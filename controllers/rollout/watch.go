@@ -169,6 +169,7 @@ func (p *plan) rolledBack(sw *v1alpha1.SwitchStatus) {
 	if a := p.st.Active; a != nil {
 		switch {
 		case a.Colour != sw.To.Colour:
+			p.forget(a.Digest)
 			p.giveUp(a.Content, sw.Message)
 		case p.st.Candidate != nil:
 			// The promotion never landed: the active content stays what it was.
