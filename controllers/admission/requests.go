@@ -5,6 +5,7 @@ package admission
 
 import (
 	"context"
+	"slices"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 )
@@ -13,9 +14,9 @@ import (
 // it is about.
 type request struct {
 	key string
-	// subject is the value that can be asked with now; empty, with the reason and
-	// what to do instead, if nothing can be asked.
-	subject func(*v1alpha1.Release) (value, whyNot string)
+	// subjects are the values that can be asked with now, the usual one first; none,
+	// with the reason and what to do instead, if nothing can be asked.
+	subjects func(*v1alpha1.Release) (values []string, whyNot string)
 }
 
 func requests() []request {
@@ -50,12 +51,12 @@ func (r *review) checkRequest(q request, value string) error {
 	if r.creating() {
 		return refuse("AtCreation", "a Release cannot be created with %s in it; take the annotation out of the manifest", q.key)
 	}
-	subject, whyNot := q.subject(r.was)
+	subjects, whyNot := q.subjects(r.was)
 	switch {
-	case subject == "":
+	case len(subjects) == 0:
 		return refuse("Request", "%s", whyNot)
-	case value != subject:
-		return refuse("Request", "%s=%s is not about what is there now; look again, and if it is still to be done: %s", q.key, value, r.annotate(q.key+"="+subject))
+	case !slices.Contains(subjects, value):
+		return refuse("Request", "%s=%s is not about what is there now; look again, and if it is still to be done: %s", q.key, value, r.annotate(q.key+"="+subjects[0]))
 	}
 	return nil
 }
@@ -69,41 +70,50 @@ func (r *review) restoreRequester(key string) {
 	}
 }
 
-// rollbackFrom is the active content, if there is something to go back to.
-func rollbackFrom(rel *v1alpha1.Release) (digest, whyNot string) {
-	a, f := rel.Status.Active, rel.Status.Former
-	switch {
-	case a == nil:
-		return "", "nothing was let through on Release " + rel.Name + " yet, so there is nothing to go back from; to see what is there: " + describe(rel)
-	case f == nil && rel.Status.KeptOrigin() == nil:
-		return "", "Release " + rel.Name + " serves " + a.Digest + " and keeps nothing to go back to: the content before was gone back to already, its time (spec.keepIdleSeconds) is over, or other content took its place; apply the content that is to run and have it approved; what was let through before: " + describe(rel)
+// rollbackFrom is the active content, if its predecessor stands ready to be gone back
+// to, and the active content with each of those that are kept.
+func rollbackFrom(rel *v1alpha1.Release) (requests []string, whyNot string) {
+	st := &rel.Status
+	if st.Active == nil {
+		return nil, "nothing was let through on Release " + rel.Name + " yet, so there is nothing to go back from; to see what is there: " + describe(rel)
 	}
-	return a.RollbackRequest(), ""
+	if st.Former != nil || st.KeptOrigin() != nil {
+		requests = append(requests, st.Active.RollbackRequest())
+	}
+	for _, k := range st.Kept {
+		if request := st.KeptRequest(k); request != "" {
+			requests = append(requests, request)
+		}
+	}
+	if len(requests) == 0 {
+		return nil, "Release " + rel.Name + " serves " + st.Active.Digest + " and keeps nothing to go back to: the content before was gone back to already, its time (spec.keepIdleSeconds, spec.revisionHistoryLimit) is over, or other content took its place; apply the content that is to run and have it approved; what was let through before: " + describe(rel)
+	}
+	return requests, ""
 }
 
 // abortable is the candidate, if it was not given up yet.
-func abortable(rel *v1alpha1.Release) (name, whyNot string) {
+func abortable(rel *v1alpha1.Release) (names []string, whyNot string) {
 	switch c := rel.Status.Candidate; {
 	case c == nil:
-		return "", "Release " + rel.Name + " has no candidate to give up; what serves is gone back from with " + v1alpha1.RollbackAnnotation + ": " + describe(rel)
+		return nil, "Release " + rel.Name + " has no candidate to give up; what serves is gone back from with " + v1alpha1.RollbackAnnotation + ": " + describe(rel)
 	case c.Halted != nil:
-		return "", "the candidate of Release " + rel.Name + " was given up already: " + c.Halted.Message
+		return nil, "the candidate of Release " + rel.Name + " was given up already: " + c.Halted.Message
 	default:
-		return c.Name(), ""
+		return []string{c.Name()}, ""
 	}
 }
 
 // retryable is the candidate, if it was given up before it had any traffic.
-func retryable(rel *v1alpha1.Release) (name, whyNot string) {
+func retryable(rel *v1alpha1.Release) (names []string, whyNot string) {
 	switch c := rel.Status.Candidate; {
 	case c == nil:
-		return "", "Release " + rel.Name + " has no candidate to try again; apply what is to run: " + describe(rel)
+		return nil, "Release " + rel.Name + " has no candidate to try again; apply what is to run: " + describe(rel)
 	case c.Halted == nil:
-		return "", "the candidate of Release " + rel.Name + " was not given up; if it was rejected, whoever did has to withdraw that: " + describe(rel)
+		return nil, "the candidate of Release " + rel.Name + " was not given up; if it was rejected, whoever did has to withdraw that: " + describe(rel)
 	case !c.Halted.Retryable():
-		return "", "the candidate of Release " + rel.Name + " is not tried again as it is (" + c.Halted.Reason + "): " + c.Halted.Message
+		return nil, "the candidate of Release " + rel.Name + " is not tried again as it is (" + c.Halted.Reason + "): " + c.Halted.Message
 	default:
-		return c.Name(), ""
+		return []string{c.Name()}, ""
 	}
 }
 

@@ -25,6 +25,16 @@ func keeps(t *testing.T, changes ...func(*v1alpha1.Release)) *v1alpha1.Release {
 	return rel
 }
 
+var earlier = "sha256:" + strings.Repeat("3", 64)
+
+// shelved is a Release that keeps content which no colour holds.
+func shelved(t *testing.T, beforeIrreversible bool) *v1alpha1.Release {
+	return keeps(t, func(rel *v1alpha1.Release) {
+		rel.Status.Former = nil
+		rel.Status.Kept = []v1alpha1.KeptContent{{Digest: served}, {Digest: earlier, BeforeIrreversible: beforeIrreversible}}
+	})
+}
+
 func notes(pairs ...string) func(*v1alpha1.Release) {
 	return func(rel *v1alpha1.Release) {
 		for i := 0; i < len(pairs); i += 2 {
@@ -59,6 +69,14 @@ func TestRollbackRequest(t *testing.T) {
 			change: notes(v1alpha1.RollbackAnnotation, "irreversible:"+served), want: map[string]string{rollbackBy: qa}},
 		"nothing kept": {reason: "it says what can be done", was: keeps(t, func(rel *v1alpha1.Release) { rel.Status.Former = nil }), change: notes(v1alpha1.RollbackAnnotation, served),
 			refused: "Request", says: []string{"serves " + served, "keeps nothing to go back to", "kubectl describe release"}},
+		"to what is kept": {reason: "no colour has to hold it", was: shelved(t, false), change: notes(v1alpha1.RollbackAnnotation, served+"/"+earlier), want: map[string]string{rollbackBy: qa}},
+		"to what serves": {reason: "that is no way back", was: shelved(t, false), change: notes(v1alpha1.RollbackAnnotation, served+"/"+served),
+			refused: "Request", says: []string{v1alpha1.RollbackAnnotation + "=" + served + "/" + earlier}},
+		"to what is not kept":                 {reason: "it is held to what there is", was: shelved(t, false), change: notes(v1alpha1.RollbackAnnotation, served+"/sha256:x"), refused: "Request"},
+		"to what is kept, from other content": {reason: "it must not hit what came since", was: shelved(t, false), change: notes(v1alpha1.RollbackAnnotation, earlier+"/"+earlier), refused: "Request"},
+		"past what is irreversible": {reason: "it has to be said", was: shelved(t, true), change: notes(v1alpha1.RollbackAnnotation, served+"/"+earlier),
+			refused: "Request", says: []string{v1alpha1.RollbackAnnotation + "=irreversible:" + served + "/" + earlier}},
+		"past what is irreversible, said": {reason: "people decide", was: shelved(t, true), change: notes(v1alpha1.RollbackAnnotation, "irreversible:"+served+"/"+earlier), want: map[string]string{rollbackBy: qa}},
 		"nothing active": {reason: "it says why", was: keeps(t, func(rel *v1alpha1.Release) { rel.Status.Active = nil }), change: notes(v1alpha1.RollbackAnnotation, served),
 			refused: "Request", says: []string{"nothing was let through"}},
 	})

@@ -27,7 +27,7 @@ const configDirectory = "../../../config"
 // resources that are used here, by name.
 var resources = versioned(map[string][]string{
 	"/v1":                             {"namespaces", "configmaps", "services", "serviceaccounts", "pods", "endpoints", "secrets"},
-	"apps/v1":                         {"deployments", "replicasets", "statefulsets"},
+	"apps/v1":                         {"deployments", "replicasets", "statefulsets", "controllerrevisions"},
 	"batch/v1":                        {"jobs"},
 	"discovery.k8s.io/v1":             {"endpointslices"},
 	"countersign.dev/v1alpha1":        {"releases", "approvalpolicies"},

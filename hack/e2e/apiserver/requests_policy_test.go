@@ -4,6 +4,7 @@
 package apiserver
 
 import (
+	"maps"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -26,6 +27,22 @@ func kept(o *unstructured.Unstructured) {
 	set("status.former", former)(o)
 }
 
+// shelved is the status of a Release that serves digestOne and keeps digestTwo, which
+// no colour holds.
+func shelved(beforeIrreversible bool) func(*unstructured.Unstructured) {
+	record := func(digest string) map[string]any {
+		return map[string]any{"digest": digest, "revision": "shop-1", "hash": digest, "epoch": int64(1), "since": "2026-01-01T00:00:00Z", "beforeIrreversible": beforeIrreversible}
+	}
+	return all(promoted(digestOne), set("status.kept", []any{record(digestOne), record(digestTwo)}))
+}
+
+// origin is the status of a Release that took over what served before it.
+func origin(more map[string]any) func(*unstructured.Unstructured) {
+	o := map[string]any{"name": "legacy", "templateHash": digestTwo, "services": []any{}}
+	maps.Copy(o, more)
+	return all(promoted(digestOne), set("status.origin", o))
+}
+
 // asks is a request with who asks, as the webhook would put it beside it.
 func asks(what, value, by string) func(*unstructured.Unstructured) {
 	return all(annotate("countersign.dev/"+what, value), annotate("countersign.dev/"+what+"-by", by))
@@ -44,7 +61,8 @@ func requestsStage(t *testing.T) *stage {
 	s := newStage(t)
 	for name, status := range map[string]func(*unstructured.Unstructured){"shop": kept, "asked": kept, "alone": promoted(digestOne), "fresh": nil,
 		"forward": all(kept, set("status.active.irreversible", true)), "waits": candidate(digestOne), "early": candidate(""), "failed": halted("CheckFailed"), "late": halted("ProgressDeadlineExceeded"), "aborted": halted("Aborted"),
-		"returned": halted("RolledBack")} {
+		"returned": halted("RolledBack"), "shelved": shelved(false), "past": shelved(true),
+		"taken": origin(nil), "left": origin(map[string]any{"leftAt": "2026-01-01T00:00:00Z"})} {
 		s.put(t, "dev", withStamp(object(t, releaseText(name)), email("dev")))
 		if status != nil {
 			s.alter(t, "operator", "releases/"+name+"/status", status)
@@ -68,6 +86,7 @@ func requestsRules() []rule {
 		refused: []attempt{
 			{what: "where nothing is kept", who: "dana", on: "releases/alone", change: asks("rollback", digestOne, dana)},
 			{what: "where nothing was let through", who: "dana", on: "releases/fresh", change: asks("rollback", digestOne, dana)},
+			{what: "to what served before, when its time is over", who: "dana", on: "releases/left", change: asks("rollback", digestOne, dana)},
 			{what: "at creation", who: "dev", create: withAnnotations(releaseText("brought"), all(stamp(email("dev")), asks("rollback", digestOne, email("dev"))))},
 			{what: "to give up what is given up", who: "dana", on: "releases/failed", change: asks("abort", digestOne, dana)},
 			{what: "to give up what serves", who: "dana", on: "releases/shop", change: asks("abort", digestOne, dana)},
@@ -75,7 +94,11 @@ func requestsRules() []rule {
 			{what: "to try again what was gone back from", who: "dana", on: "releases/returned", change: asks("retry", digestOne, dana)},
 			{what: "to try again what serves", who: "dana", on: "releases/shop", change: asks("retry", digestOne, dana)},
 		},
-		admitted: []attempt{{what: "where something is kept", who: "dana", on: "releases/shop", change: asks("rollback", digestOne, dana)}},
+		admitted: []attempt{
+			{what: "where something is kept", who: "dana", on: "releases/shop", change: asks("rollback", digestOne, dana)},
+			{what: "where what served before is", who: "dana", on: "releases/taken", change: asks("rollback", digestOne, dana)},
+			{what: "where a record is", who: "dana", on: "releases/shelved", change: asks("rollback", digestOne+"/"+digestTwo, dana)},
+		},
 	}, {
 		says: "is not about what is there now",
 		refused: []attempt{
@@ -84,6 +107,10 @@ func requestsRules() []rule {
 			{what: "again, from other content", who: "dana", on: "releases/asked", change: asks("rollback", digestTwo, dana)},
 			{what: "from what is irreversible, without saying so", who: "dana", on: "releases/forward", change: asks("rollback", digestOne, dana)},
 			{what: "from what is not, saying that it is", who: "dana", on: "releases/shop", change: asks("rollback", "irreversible:"+digestOne, dana)},
+			{what: "to the one before, when only a record is kept", who: "dana", on: "releases/shelved", change: asks("rollback", digestOne, dana)},
+			{what: "to what serves", who: "dana", on: "releases/shelved", change: asks("rollback", digestOne+"/"+digestOne, dana)},
+			{what: "to a record from other content", who: "dana", on: "releases/shelved", change: asks("rollback", digestTwo+"/"+digestTwo, dana)},
+			{what: "past what is irreversible, without saying so", who: "dana", on: "releases/past", change: asks("rollback", digestOne+"/"+digestTwo, dana)},
 			{what: "to give up other content", who: "dana", on: "releases/waits", change: asks("abort", digestTwo, dana)},
 			{what: "to give up by a number what has a digest", who: "dana", on: "releases/waits", change: asks("abort", "1", dana)},
 			{what: "to give up another number", who: "dana", on: "releases/early", change: asks("abort", "2", dana)},
@@ -95,6 +122,7 @@ func requestsRules() []rule {
 			{what: "a program asks", who: "robot", on: "releases/shop", change: annotate("countersign.dev/rollback", digestOne)},
 			{what: "a certificate asks, without the webhook", who: "admin", on: "releases/shop", change: annotate("countersign.dev/rollback", digestOne)},
 			{what: "from what is irreversible, saying so", who: "dana", on: "releases/forward", change: asks("rollback", "irreversible:"+digestOne, dana)},
+			{what: "past what is irreversible, saying so", who: "dana", on: "releases/past", change: asks("rollback", "irreversible:"+digestOne+"/"+digestTwo, dana)},
 			{what: "to give up", who: "dana", on: "releases/waits", change: asks("abort", digestOne, dana)},
 			{what: "to give up by number", who: "dana", on: "releases/early", change: asks("abort", "1", dana)},
 			{what: "to try again after a check", who: "dana", on: "releases/failed", change: asks("retry", digestOne, dana)},

@@ -44,6 +44,7 @@ var rights = map[string][]string{
 		"cluster: create,delete,get,list,patch,watch /secrets",
 		"cluster: create,delete,get,list,patch,watch /services",
 		"cluster: create,delete,get,list,patch,watch apps/deployments",
+		"cluster: create,delete,get,list,watch apps/controllerrevisions",
 		"cluster: create,delete,get,list,patch,watch policy/poddisruptionbudgets",
 		"cluster: create,delete,get,list,watch batch/jobs",
 		"cluster: create,patch events.k8s.io/events",
