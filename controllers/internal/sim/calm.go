@@ -24,6 +24,9 @@ func (s *sim) settleDown() {
 	if s.rng.IntN(3) == 0 {
 		s.goesBack()
 	}
+	if s.recorded() && s.records.rng.IntN(2) == 0 {
+		s.goesFar()
+	}
 	if s.rng.IntN(4) == 0 {
 		s.goesAway()
 	}

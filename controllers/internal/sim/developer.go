@@ -69,7 +69,7 @@ func (s *sim) createRelease(u user) {
 			Checks:         s.checks(),
 			ObserveSeconds: int32(20 + s.rng.IntN(60)), KeepIdleSeconds: ptr(int32(s.rng.IntN(90))),
 			ProgressDeadlineSeconds: int32(60 + s.rng.IntN(200)), ReadinessGraceSeconds: ptr(int32(s.rng.IntN(15))),
-			MinReadySeconds: int32(s.rng.IntN(3)),
+			MinReadySeconds: int32(s.rng.IntN(3)), RevisionHistoryLimit: s.keep(),
 		},
 	}
 	if s.rng.IntN(2) == 0 {
@@ -142,6 +142,9 @@ func (s *sim) develop() {
 			rel.Spec.Services = rel.Spec.Services[:1]
 		default:
 			rel.Spec.Paused, rel.Spec.Approval = false, nil
+		}
+		if small%7 == 0 {
+			rel.Spec.RevisionHistoryLimit = s.keep()
 		}
 		if n != 16 && small%3 == 0 {
 			rel.Spec.Paused = false

@@ -30,6 +30,7 @@ func (s *sim) atRest() {
 	s.configAtRest(rel, stalled != nil)
 	s.budgetsAtRest(rel)
 	s.jobsAtRest(rel)
+	s.recordsAtRest(rel)
 	a := rel.Status.Active
 	if a == nil {
 		return

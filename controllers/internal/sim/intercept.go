@@ -38,6 +38,9 @@ func (o *operator) cached(what string) {
 	if !o.sim.tested() && strings.HasPrefix(what, "list "+kindJob.String()) {
 		return
 	}
+	if !o.sim.recorded() && strings.HasPrefix(what, "list "+kindRecord.String()) {
+		return
+	}
 	o.stand("at "+what, o.sim.weather.pause/8)
 	if !strings.HasPrefix(what, "list "+kindPolicy.String()) {
 		return

@@ -143,6 +143,7 @@ func (o *oracle) rollback(rel *v1alpha1.Release, c *commitment) {
 	} else if o.promoted[c.to.Digest] == nil {
 		o.sim.violate("I1", "a rollback leads to %s, which was never promoted", c.to.Digest)
 	}
+	o.farBack(rel, c)
 	var from int64
 	if rel.Status.Active != nil {
 		from = rel.Status.Active.Epoch

@@ -130,6 +130,9 @@ func (s *sim) configAtRest(rel *v1alpha1.Release, told bool) {
 	if st.Candidate != nil {
 		contents = append(contents, st.Candidate.Config)
 	}
+	for _, content := range s.recordedContents() {
+		contents = append(contents, content.Config)
+	}
 	for _, c := range slices.Concat(contents...) {
 		used[v1alpha1.ConfigRef{Kind: c.Kind, Name: c.Copy}] = true
 	}

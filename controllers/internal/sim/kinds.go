@@ -35,10 +35,11 @@ const (
 	kindSecret
 	kindBudget
 	kindJob
+	kindRecord
 	kindCount
 )
 
-var kindNames = [kindCount]string{"Release", "ApprovalPolicy", "Deployment", "Pod", "Service", "EndpointSlice", "ConfigMap", "Secret", "PodDisruptionBudget", "Job"}
+var kindNames = [kindCount]string{"Release", "ApprovalPolicy", "Deployment", "Pod", "Service", "EndpointSlice", "ConfigMap", "Secret", "PodDisruptionBudget", "Job", "ControllerRevision"}
 
 func (k kind) String() string { return kindNames[k] }
 
@@ -49,7 +50,7 @@ func (k kind) resource() schema.GroupResource {
 // filtered kinds are cached by the operator only with the Release label on
 // them, as controllers.CacheOptions has it.
 func (k kind) filtered() bool {
-	return k == kindDeployment || k == kindPod || k == kindSlice || k == kindJob
+	return k == kindDeployment || k == kindPod || k == kindSlice || k == kindJob || k == kindRecord
 }
 
 // key is where an object is kept.
@@ -86,6 +87,8 @@ func kindOf(o client.Object) kind {
 		return kindBudget
 	case *batchv1.Job:
 		return kindJob
+	case *appsv1.ControllerRevision:
+		return kindRecord
 	case *metav1.PartialObjectMetadata:
 		return configKind(v1alpha1.ConfigKind(o.GetObjectKind().GroupVersionKind().Kind))
 	}
@@ -114,6 +117,8 @@ func blank(k kind) client.Object {
 		return &policyv1.PodDisruptionBudget{}
 	case kindJob:
 		return &batchv1.Job{}
+	case kindRecord:
+		return &appsv1.ControllerRevision{}
 	}
 	panic("no such kind")
 }
@@ -148,6 +153,8 @@ func copyInto(from, to client.Object) {
 		from.DeepCopyInto(to.(*policyv1.PodDisruptionBudget))
 	case *batchv1.Job:
 		from.DeepCopyInto(to.(*batchv1.Job))
+	case *appsv1.ControllerRevision:
+		from.DeepCopyInto(to.(*appsv1.ControllerRevision))
 	}
 }
 
@@ -170,6 +177,8 @@ func listKind(l client.ObjectList) kind {
 		return kindBudget
 	case *batchv1.JobList:
 		return kindJob
+	case *appsv1.ControllerRevisionList:
+		return kindRecord
 	case *metav1.PartialObjectMetadataList:
 		return configKind(v1alpha1.ConfigKind(strings.TrimSuffix(l.GetObjectKind().GroupVersionKind().Kind, "List")))
 	}
@@ -195,6 +204,8 @@ func fill(l client.ObjectList, found []client.Object) {
 		l.Items = copies[policyv1.PodDisruptionBudget](found)
 	case *batchv1.JobList:
 		l.Items = copies[batchv1.Job](found)
+	case *appsv1.ControllerRevisionList:
+		l.Items = copies[appsv1.ControllerRevision](found)
 	case *metav1.PartialObjectMetadataList:
 		l.Items = copies[metav1.PartialObjectMetadata](found)
 	}

@@ -43,6 +43,8 @@ type oracle struct {
 	foreign map[string]int64
 	// asked is what somebody asks for, by annotation.
 	asked map[string]ask
+	// returned are the contents that were gone back from.
+	returned map[string]bool
 	// rollbacks from an epoch.
 	rollbacks map[int64]int64
 	// tampered is the version of the last change of a Deployment by somebody else.
@@ -118,13 +120,13 @@ func (o *oracle) open(uid types.UID) {
 	o.authors, o.inherited = map[string]bool{}, map[string]bool{}
 	o.offered, o.commits, o.promoted = map[string]offer{}, map[int64]*commitment{}, map[string]*commitment{}
 	o.emergencies, o.asked = newEmergencies(), map[string]ask{}
-	o.known = map[string]bool{}
+	o.known, o.returned = map[string]bool{}, map[string]bool{}
 	o.passed, o.moves, o.rollbacks = map[string]bool{}, map[move]int64{}, map[int64]int64{}
 }
 
 // contentOf is all of a spec that is approved.
 func contentOf(spec v1alpha1.ReleaseSpec) string {
-	spec.Replicas, spec.Paused = nil, false
+	spec.Replicas, spec.RevisionHistoryLimit, spec.Paused = nil, nil, false
 	raw, err := json.Marshal(spec)
 	if err != nil {
 		panic(err)

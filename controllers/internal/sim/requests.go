@@ -23,6 +23,10 @@ func (s *sim) request() {
 		return
 	}
 	u, key, value := pick(s, append(onCall(), argocd)), pick(s, requestKeys), ""
+	if s.recorded() && s.records.rng.IntN(2) == 0 {
+		s.requestFar(rel, u)
+		return
+	}
 	if c := rel.Status.Candidate; c != nil {
 		value = c.Digest
 		if c.Digest == "" {
@@ -83,7 +87,11 @@ func (o *oracle) byHand(rel *v1alpha1.Release, sw *v1alpha1.SwitchStatus) {
 	}
 	o.sim.seen.add("rollbacks by hand")
 	back, abort := o.asked[v1alpha1.RollbackAnnotation], o.asked[v1alpha1.AbortAnnotation]
-	if back != (ask{sw.AskedBy, from}) && !(abort.user == sw.AskedBy && o.names(abort, rel.Status.Candidate)) {
+	far := ask{sw.AskedBy, ""}
+	if rel.Status.Active != nil {
+		far.value = o.farRequest(rel.Status.Active.Digest, sw.To.Digest)
+	}
+	if back != (ask{sw.AskedBy, from}) && back != far && !(abort.user == sw.AskedBy && o.names(abort, rel.Status.Candidate)) {
 		o.sim.violate("I1", "epoch %d goes back from %s because %s asked, and what is asked for is %+v and %+v", sw.Epoch, from, sw.AskedBy, back, abort)
 	}
 }

@@ -47,6 +47,7 @@ type sim struct {
 	started int
 
 	jobs                   *jobs
+	records                *records
 	pods                   map[string]*podFacts
 	podNumber, imageNumber int
 	sickAt                 map[string]time.Time
@@ -84,6 +85,7 @@ func newSim(seed uint64) *sim {
 		pods:  map[string]*podFacts{}, sickAt: map[string]time.Time{}, seen: newCoverage(), gate: intactGate{},
 	}
 	s.jobs = newJobs(seed)
+	s.records = newRecords(seed)
 	s.weather = newWeather(s.rng)
 	s.server = newAPIServer(s.now, func() int { return s.steps })
 	s.server.admit = s.guards
@@ -183,4 +185,5 @@ func (s *sim) controllers() {
 		s.endpointController()
 	}
 	s.jobController()
+	s.recordKeeper()
 }

@@ -95,6 +95,8 @@ func digestOf(o client.Object) string {
 		return fmt.Sprintf("selects %v epoch %q ours %t", short(o.Spec.Selector), epochText(o), labelled(o))
 	case *batchv1.Job:
 		return fmt.Sprintf("%.19s asks %s ended %v", o.Annotations[v1alpha1.DigestAnnotation], environment(o, v1alpha1.EnvAddresses), o.Status.Conditions)
+	case *appsv1.ControllerRevision:
+		return fmt.Sprintf("%.19s", o.Annotations[v1alpha1.DigestAnnotation])
 	case *discoveryv1.EndpointSlice:
 		var pods []string
 		for _, ep := range o.Endpoints {

@@ -13,7 +13,7 @@ func (o *operator) catchUp() {
 	for k := range kindCount {
 		switch {
 		case (k == kindConfigMap || k == kindSecret) && !o.sim.configured():
-		case k == kindJob && !o.sim.tested():
+		case k == kindJob && !o.sim.tested(), k == kindRecord && !o.sim.recorded():
 		case o.sim.calm || !o.sim.chance(o.sim.weather.lag):
 			o.cache.advance(k, -1)
 		case o.sim.rng.IntN(2) == 0:
