@@ -266,7 +266,57 @@ func TestGoBackToKeptContent(t *testing.T) {
 			w.askFar(first, "olga")
 			w.run()
 			w.wantsTraffic(blue)
+			w.wantsActions()
 			w.wantsStalled(v1alpha1.ReasonWorkloadForeign, "green")
+		},
+		"endpoints that are of earlier Pods count for nothing": func(t *testing.T) {
+			w, first, _ := third(t)
+			w.services["shop-preview"].selector = ours("green")
+			w.follow()
+			w.lag = true
+			w.askFar(first, "olga")
+			w.step()
+			w.colours[green].slow = true
+			w.run()
+			w.wantsTraffic(blue)
+		},
+		"what stands in the colour was changed": func(t *testing.T) {
+			w, _, second := third(t)
+			w.colours[green].template.Spec.Containers[0].Image = "evil"
+			w.askFar(second, "olga")
+			w.run()
+			w.wantsTraffic(green)
+			if got := w.image(green); got != "v2" {
+				t.Errorf("traffic is led to %s, want v2", got)
+			}
+		},
+		"somebody insists on leading a Service to the colour": func(t *testing.T) {
+			w, first, _ := third(t)
+			for range 4 {
+				w.services["shop"].selector = ours("green")
+				w.run()
+			}
+			w.did = nil
+			w.askFar(first, "olga")
+			w.run()
+			w.wantsActions()
+			w.wantsStalled(v1alpha1.ReasonSelectorConflict, "keeps changing")
+		},
+		"a copy is gone, and the original is another": func(t *testing.T) {
+			w, first, _ := third(t, withConfig)
+			w.edit("v4")
+			w.rel.Spec.Template = configured("v4")
+			w.config[settings] = "sha256:s2"
+			w.run()
+			clear(w.copies)
+			w.did = nil
+			w.askFar(first, "olga")
+			w.run()
+			w.wantsTraffic(blue)
+			w.wantsStalled(v1alpha1.ReasonRollbackImpossible, "a copy of its ConfigMaps and Secrets is gone, and the original is not what it was")
+			w.config[settings] = "sha256:s1"
+			w.run()
+			w.wantsTraffic(green)
 		},
 		"what was irreversible is in between": func(t *testing.T) {
 			w := serving(t)
