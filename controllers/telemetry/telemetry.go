@@ -6,6 +6,8 @@
 package telemetry
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 
 	"github.com/countersign/countersign/api/v1alpha1"
@@ -36,9 +38,16 @@ func (t *Teller) Tell(rel *v1alpha1.Release, before v1alpha1.ReleaseStatus, noti
 		if len(note) > noteLimit {
 			note = strings.ToValidUTF8(note[:noteLimit], "")
 		}
-		t.Recorder.Eventf(rel, nil, kind, n.Reason, "Release", "%s", note)
+		t.Recorder.Eventf(rel, nil, kind, n.Reason, action(n), "%s", note)
 		t.Log.Info(n.Message, "reason", n.Reason, "namespace", rel.Namespace, "release", rel.Name)
 	}
+}
+
+// action tells notes of one reason apart: events that have the same reason and
+// action are taken for one, of which only the first note is kept.
+func action(n rollout.Notice) string {
+	sum := sha256.Sum256([]byte(n.Message))
+	return n.Reason + "-" + hex.EncodeToString(sum[:8])
 }
 
 // Conflict counts a write that was refused because the world moved on.

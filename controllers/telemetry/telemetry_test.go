@@ -4,6 +4,7 @@
 package telemetry
 
 import (
+	"context"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -20,7 +21,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
@@ -55,6 +58,73 @@ func TestEvents(t *testing.T) {
 	note, ok := strings.CutPrefix(said[1], "Warning RolledBack ")
 	if !ok || len(note) > noteLimit || strings.ToValidUTF8(note, "") != note {
 		t.Errorf("the long one has %d bytes and is %q", len(note), said[1][:20])
+	}
+}
+
+// sink takes what would go to the API server.
+type sink chan string
+
+func (s sink) Create(_ context.Context, e *eventsv1.Event) (*eventsv1.Event, error) {
+	s <- "create " + e.Note
+	return e, nil
+}
+
+func (s sink) Update(_ context.Context, e *eventsv1.Event) (*eventsv1.Event, error) {
+	s <- "update " + e.Note
+	return e, nil
+}
+
+func (s sink) Patch(_ context.Context, e *eventsv1.Event, _ []byte) (*eventsv1.Event, error) {
+	s <- "patch " + e.Note
+	return e, nil
+}
+
+// Two votes that are counted by one decision are two events. What is said again is
+// one that was said before.
+func TestEveryNoteIsAnEvent(t *testing.T) {
+	written := make(sink, 9)
+	broadcaster := events.NewBroadcaster(written)
+	if err := broadcaster.StartRecordingToSinkWithContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer broadcaster.Shutdown()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	teller := Teller{Recorder: broadcaster.NewRecorder(scheme, "countersign.dev/operator"), Log: logr.Discard()}
+	tell := func(messages ...string) (said []string) {
+		var notices []rollout.Notice
+		for _, m := range messages {
+			notices = append(notices, rollout.Notice{Reason: rollout.NoticeApprovalCounted, Message: m})
+		}
+		teller.Tell(&v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: "prod", Name: "shop"}}, v1alpha1.ReleaseStatus{}, notices)
+		for range messages {
+			select {
+			case s := <-written:
+				said = append(said, s)
+			case <-time.After(10 * time.Second):
+				t.Fatalf("of %q only %q was written", messages, said)
+			}
+		}
+		slices.Sort(said)
+		return said
+	}
+	if got, want := tell("alice's counts", "bob's counts"), []string{"create alice's counts", "create bob's counts"}; !slices.Equal(got, want) {
+		t.Errorf("written is %q, want %q", got, want)
+	}
+	if got, want := tell("bob's counts"), []string{"patch bob's counts"}; !slices.Equal(got, want) {
+		t.Errorf("written is %q, want %q", got, want)
+	}
+}
+
+// An event is refused whose action is longer than 128 characters.
+func TestActionsAreShort(t *testing.T) {
+	for _, reason := range []string{rollout.NoticeRolledBack, rollout.NoticeBreakGlassReviewed} {
+		a, b := action(rollout.Notice{Reason: reason, Message: strings.Repeat("x", 2000)}), action(rollout.Notice{Reason: reason, Message: strings.Repeat("x", 2001)})
+		if a == b || len(a) > 128 || !strings.HasPrefix(a, reason) {
+			t.Errorf("the actions are %q and %q", a, b)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"time"
 )
 
 // Command judges a table by the tests that name its rows.
@@ -22,7 +23,7 @@ type Command struct {
 	Report func(w io.Writer, found Evidence) (closed bool, err error)
 }
 
-// Main runs the tests and reports. With -docs it writes the table and runs
+// Main runs the tests, tells on stderr how far they are, and reports. With -docs it writes the table and runs
 // nothing; with -read it judges an earlier output of go test -json.
 func (c Command) Main() {
 	docs := flag.String("docs", "", "write the table to this file and run nothing")
@@ -75,7 +76,7 @@ func (c Command) try(results string, files map[int][]string) (Evidence, error) {
 	if err := command.Start(); err != nil {
 		return Evidence{}, fmt.Errorf("run the tests: %w", err)
 	}
-	found, readErr := c.Read(reader, os.Stderr)
+	found, readErr := c.follow(reader, os.Stderr, progress{os.Stderr, time.Now()}.about)
 	if readErr != nil {
 		_, _ = io.Copy(io.Discard, reader) // or go test would never end
 	}

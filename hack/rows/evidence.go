@@ -95,6 +95,11 @@ type event struct{ Action, Package, Test string }
 // Read takes the output of go test -json. Lines that are something else, such as
 // the compiler's, are shown.
 func (n Naming) Read(r io.Reader, show io.Writer) (Evidence, error) {
+	return n.follow(r, show, func(event, []int) error { return nil })
+}
+
+// follow is Read with what is told of each event, and the rows that it is about.
+func (n Naming) follow(r io.Reader, show io.Writer, tell func(event, []int) error) (Evidence, error) {
 	found := Evidence{Passed: map[int]int{}, Failed: map[int][]string{}}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 16<<20)
@@ -106,7 +111,11 @@ func (n Naming) Read(r io.Reader, show io.Writer) (Evidence, error) {
 			}
 			continue
 		}
-		found.add(e, n.In(e.Test))
+		numbers := n.In(e.Test)
+		found.add(e, numbers)
+		if err := tell(e, numbers); err != nil {
+			return found, err
+		}
 	}
 	return found, lines.Err()
 }

@@ -4,6 +4,7 @@
 package rows
 
 import (
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 var naming = Naming{Marker: regexp.MustCompile(`row(\d\d)[ _]`)}
@@ -19,6 +21,23 @@ func TestOtherOutputIsShown(t *testing.T) {
 	var shown strings.Builder
 	if _, err := naming.Read(strings.NewReader("# broken\nx.go:1: no\n"), &shown); err != nil || shown.String() != "# broken\nx.go:1: no\n" {
 		t.Errorf("shown %q, %v", shown.String(), err)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	var told strings.Builder
+	events := `{"Action":"run","Package":"p","Test":"TestX/row07_a"}
+{"Action":"output","Package":"p","Test":"TestX/row07_a"}
+{"Action":"pass","Package":"p","Test":"TestX/row07_a"}
+{"Action":"pass","Package":"p","Test":"TestX"}
+{"Action":"skip","Package":"p","Test":"TestX/row08_b"}
+{"Action":"fail","Package":"p"}
+`
+	if _, err := naming.follow(strings.NewReader(events), io.Discard, progress{&told, time.Now()}.about); err != nil {
+		t.Fatal(err)
+	}
+	if want := "   0s pass TestX/row07_a of p\n   0s skip TestX/row08_b of p\n   0s fail package p\n"; told.String() != want {
+		t.Errorf("told is\n%swant\n%s", told.String(), want)
 	}
 }
 

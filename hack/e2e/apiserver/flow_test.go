@@ -120,10 +120,8 @@ func TestQuiet(t *testing.T) {
 	s := openShop(t)
 	s.promote(t, "v1", set("spec.keepIdleSeconds", int64(1)))
 	s.promoteAgain(t)
-	// An event that is told twice at once is written again by the client library
-	// ten seconds later.
 	eventually(t, "the events of what happened are written, which nobody waits for", func() string {
-		if writes := s.writes(t, time.Now().Add(-12*time.Second)); len(writes) > 0 {
+		if writes := s.writes(t, time.Now().Add(-3*time.Second)); len(writes) > 0 {
 			return count(writes)
 		}
 		return ""
