@@ -95,6 +95,9 @@ const (
 	ReasonConfigLost = "ConfigLost"
 	// ReasonDrifted: the serving Deployment was changed by someone else.
 	ReasonDrifted = "Drifted"
+	// ReasonRestartStuck: Pods that are made anew do not become available in time;
+	// those from before serve.
+	ReasonRestartStuck = "RestartStuck"
 	// ReasonBudgetConflict: somebody keeps changing a PodDisruptionBudget that the
 	// operator makes.
 	ReasonBudgetConflict = "BudgetConflict"

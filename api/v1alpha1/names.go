@@ -19,6 +19,11 @@ const (
 	// RoleLabel tells the active Service from the preview Service.
 	RoleLabel = "countersign.dev/role"
 
+	// RestartsAnnotation, on the Pod template of a Deployment, is the number of the
+	// last restart: a change makes the Pods anew, and nothing else. It is no part of
+	// the content.
+	RestartsAnnotation = "countersign.dev/restarts"
+
 	// CheckLabel, on a Job and its Pods, is the name of the check that it is. These
 	// Pods have no colour.
 	CheckLabel = "countersign.dev/check"
@@ -82,6 +87,9 @@ const (
 	// is one, its sequence number.
 	AbortAnnotation = "countersign.dev/abort"
 	RetryAnnotation = "countersign.dev/retry"
+	// RestartAnnotation asks to make the Pods of the active content anew. The value is
+	// its digest, a slash, and a number that is larger than that of the last request.
+	RestartAnnotation = "countersign.dev/restart"
 	// IrreversiblePrefix, before the digest in the value of RollbackAnnotation, says
 	// that whoever asks knows that the content is marked irreversible.
 	IrreversiblePrefix = "irreversible:"

@@ -196,6 +196,9 @@ type Content struct {
 	KeepIdleSeconds int32 `json:"keepIdleSeconds"`
 	// readinessGraceSeconds as approved.
 	ReadinessGraceSeconds int32 `json:"readinessGraceSeconds"`
+	// restart is the last request to make its Pods anew. Unset when there was none.
+	// +optional
+	Restart *RestartStatus `json:"restart,omitempty"`
 }
 
 // RollbackRequest is what a request to go back from the content has to say: its

@@ -61,7 +61,8 @@ type ReleaseSpec struct {
 	Replicas *int32 `json:"replicas,omitempty"`
 
 	// template is the Pod that each colour runs. The labels
-	// countersign.dev/* are the operator's own and must not be set.
+	// countersign.dev/* and the annotation countersign.dev/restarts are the
+	// operator's own and must not be set.
 	// +required
 	Template corev1.PodTemplateSpec `json:"template"`
 

@@ -87,6 +87,8 @@ func (a *Actor) one(ctx context.Context, rel *v1alpha1.Release, action rollout.A
 		return a.dropJob(ctx, rel, action)
 	case rollout.Scale:
 		return a.scale(ctx, rel, action)
+	case rollout.Restart:
+		return a.restart(ctx, rel, action)
 	case rollout.KeepBudget:
 		return a.keepBudget(ctx, rel, action)
 	case rollout.DropBudget:

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strconv"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/rollout"
@@ -41,6 +42,9 @@ func deployment(rel *v1alpha1.Release, m rollout.Materialise) *appsv1.Deployment
 	snapshot.Rewrite(template, m.Config)
 	maps.Copy(template.Labels, labels)
 	template.Labels[v1alpha1.RevisionLabel] = m.Revision
+	if m.Restarts > 0 {
+		numberRestart(template, m.Restarts)
+	}
 	kept, deadline := int32(keptReplicaSets), rel.Spec.ProgressDeadlineSeconds
 	whole, none := intstr.FromString("100%"), intstr.FromInt32(0)
 	d := &appsv1.Deployment{
@@ -89,6 +93,25 @@ func (a *Actor) scale(ctx context.Context, rel *v1alpha1.Release, s rollout.Scal
 	next := have.DeepCopy()
 	next.Spec.Replicas = &s.Replicas
 	return a.patchAsRead(ctx, "Deployment", have, next)
+}
+
+// restart changes nothing but the number, so that the Deployment replaces its Pods
+// by others like them.
+func (a *Actor) restart(ctx context.Context, rel *v1alpha1.Release, r rollout.Restart) error {
+	have, err := a.deployment(ctx, rel, r.Colour, r.ResourceVersion)
+	if err != nil {
+		return err
+	}
+	next := have.DeepCopy()
+	numberRestart(&next.Spec.Template, r.Number)
+	return a.patchAsRead(ctx, "Deployment", have, next)
+}
+
+func numberRestart(template *corev1.PodTemplateSpec, number int64) {
+	if template.Annotations == nil {
+		template.Annotations = map[string]string{}
+	}
+	template.Annotations[v1alpha1.RestartsAnnotation] = strconv.FormatInt(number, 10)
 }
 
 // drainOrigin is a patch of its own: no cache holds that Deployment, and what else

@@ -13,6 +13,7 @@ import (
 	"github.com/countersign/countersign/controllers/rollout"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -48,6 +49,29 @@ func TestSurrender(t *testing.T) {
 	}
 	if len(d.Labels) > 0 || *d.Spec.Replicas != 3 || d.Spec.Template.Labels[v1alpha1.ColourLabel] != "blue" {
 		t.Errorf("the Deployment is %v %+v", d.Labels, d.Spec)
+	}
+}
+
+// A restart changes a number in the template, and nothing else.
+func TestRestart(t *testing.T) {
+	c := newCluster(t)
+	c.must(release(), rollout.Materialise{Colour: v1alpha1.Blue, Revision: "r1", Replicas: 3})
+	was := get[appsv1.Deployment](c, "shop-blue")
+	c.must(release(), rollout.Restart{Colour: v1alpha1.Blue, ResourceVersion: was.ResourceVersion, Number: 7})
+	now := get[appsv1.Deployment](c, "shop-blue")
+	if n := now.Spec.Template.Annotations[v1alpha1.RestartsAnnotation]; n != "7" {
+		t.Errorf("the number is %q, want 7", n)
+	}
+	delete(now.Spec.Template.Annotations, v1alpha1.RestartsAnnotation)
+	if !equality.Semantic.DeepEqual(was.Spec, now.Spec) || !reflect.DeepEqual(was.Labels, now.Labels) {
+		t.Errorf("it was %+v and is %+v", was.Spec, now.Spec)
+	}
+	if err := c.carry(release(), rollout.Restart{Colour: v1alpha1.Blue, ResourceVersion: was.ResourceVersion, Number: 8}); !apierrors.IsConflict(err) {
+		t.Errorf("of another version: %v", err)
+	}
+	c.must(release(), rollout.Remove{Colour: v1alpha1.Blue}, rollout.Materialise{Colour: v1alpha1.Blue, Revision: "r1", Replicas: 3, Restarts: 7})
+	if n := get[appsv1.Deployment](c, "shop-blue").Spec.Template.Annotations[v1alpha1.RestartsAnnotation]; n != "7" {
+		t.Errorf("made again, the number is %q, want 7", n)
 	}
 }
 
@@ -107,6 +131,7 @@ func TestErrors(t *testing.T) {
 		"patch Service prod/shop: ":                rollout.ShiftTraffic{Epoch: 1, To: v1alpha1.Blue, Services: writes("shop")},
 		"patch Service prod/shop: no":              rollout.Fence{Epoch: 1, Services: writes("shop")},
 		"patch Service prod/shop: no answer":       rollout.Surrender{Service: "shop"},
+		"patch Deployment prod/shop-blue: no a":    rollout.Restart{Colour: v1alpha1.Blue, Number: 1},
 		"patch Deployment prod/shop-blue: no":      rollout.Surrender{Colour: v1alpha1.Blue},
 		"prod/p: no answer":                        rollout.Remove{Preview: "p"},
 		"patch the finalizer of Release prod/shop": rollout.AddFinalizer{},

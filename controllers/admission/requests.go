@@ -17,10 +17,19 @@ type request struct {
 	// subjects are the values that can be asked with now, the usual one first; none,
 	// with the reason and what to do instead, if nothing can be asked.
 	subjects func(*v1alpha1.Release) (values []string, whyNot string)
+	// also are other values that it can be asked with as well: form says which they
+	// are. nil if there are none.
+	also func(rel *v1alpha1.Release, value string) bool
+	form string
 }
 
 func requests() []request {
-	return []request{{v1alpha1.RollbackAnnotation, rollbackFrom}, {v1alpha1.AbortAnnotation, abortable}, {v1alpha1.RetryAnnotation, retryable}}
+	return []request{
+		{key: v1alpha1.RollbackAnnotation, subjects: rollbackFrom}, {key: v1alpha1.AbortAnnotation, subjects: abortable},
+		{key: v1alpha1.RetryAnnotation, subjects: retryable},
+		{key: v1alpha1.RestartAnnotation, subjects: restartable, also: numbersRestart,
+			form: "; it is the digest that serves, a slash, and a number without leading zeros that is larger than the last one"},
+	}
 }
 
 // stampRequests puts on record who asks, and refuses what is about something
@@ -55,8 +64,8 @@ func (r *review) checkRequest(q request, value string) error {
 	switch {
 	case len(subjects) == 0:
 		return refuse("Request", "%s", whyNot)
-	case !slices.Contains(subjects, value):
-		return refuse("Request", "%s=%s is not about what is there now; look again, and if it is still to be done: %s", q.key, value, r.annotate(q.key+"="+subjects[0]))
+	case !slices.Contains(subjects, value) && (q.also == nil || !q.also(r.was, value)):
+		return refuse("Request", "%s=%s is not about what is there now%s; look again, and if it is still to be done: %s", q.key, value, q.form, r.annotate(q.key+"="+subjects[0]))
 	}
 	return nil
 }
@@ -115,6 +124,23 @@ func retryable(rel *v1alpha1.Release) (names []string, whyNot string) {
 	default:
 		return []string{c.Name()}, ""
 	}
+}
+
+// restartable is the active content, with the next number.
+func restartable(rel *v1alpha1.Release) (requests []string, whyNot string) {
+	switch a := rel.Status.Active; {
+	case a == nil:
+		return nil, "nothing was let through on Release " + rel.Name + " yet, so there are no Pods to make anew; to see what is there: " + describe(rel)
+	case a.RestartNumber(a.RestartRequest()) == 0:
+		return nil, "the Pods of Release " + rel.Name + " were made anew by the largest number that there is; to make them anew all the same, apply the template with another annotation and have it approved"
+	default:
+		return []string{a.RestartRequest()}, ""
+	}
+}
+
+// numbersRestart tells whether a request has a larger number than the last one.
+func numbersRestart(rel *v1alpha1.Release, value string) bool {
+	return rel.Status.Active.RestartNumber(value) > 0
 }
 
 func describe(rel *v1alpha1.Release) string {

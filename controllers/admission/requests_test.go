@@ -119,6 +119,34 @@ func TestAbortAndRetryRequests(t *testing.T) {
 	})
 }
 
+func TestRestartRequest(t *testing.T) {
+	anew := func(value string) func(*v1alpha1.Release) { return notes(v1alpha1.RestartAnnotation, served+value) }
+	by := map[string]string{v1alpha1.RestartAnnotation + v1alpha1.RequesterSuffix: qa}
+	after := func(number int64) *v1alpha1.Release {
+		return keeps(t, func(rel *v1alpha1.Release) { rel.Status.Active.Restart = &v1alpha1.RestartStatus{Number: number} })
+	}
+	form := "a slash, and a number without leading zeros that is larger than the last one"
+	refused := func(reason string, was *v1alpha1.Release, change func(*v1alpha1.Release), says ...string) write {
+		return write{reason: reason, was: was, change: change, refused: "Request", says: says}
+	}
+	cases(t, map[string]write{
+		"the first":         {reason: "whoever may write may ask", was: keeps(t), change: anew("/1"), want: by},
+		"by the time":       {reason: "any larger number will do", was: keeps(t), change: anew("/1796000000"), want: by},
+		"once more":         {reason: "with a larger number", was: after(41), change: anew("/42"), want: by},
+		"the largest":       {reason: "it can be stored", was: after(41), change: anew("/999999999999999999"), want: by},
+		"the same":          refused("it was done", after(41), anew("/41"), form, v1alpha1.RestartAnnotation+"="+served+"/42"),
+		"a smaller one":     refused("it was done", after(41), anew("/5"), v1alpha1.RestartAnnotation+"="+served+"/42"),
+		"no number":         refused("it says what to write", keeps(t), anew(""), form, v1alpha1.RestartAnnotation+"="+served+"/1"),
+		"a word":            refused("it says what to write", keeps(t), anew("/now"), form),
+		"padded":            refused("one number has one form", keeps(t), anew("/01"), form),
+		"two numbers":       refused("it says what to write", keeps(t), anew("/1/2"), form),
+		"too long":          refused("it cannot be stored", keeps(t), anew("/1000000000000000000"), form),
+		"other content":     refused("it must not hit what came since", keeps(t), notes(v1alpha1.RestartAnnotation, candidate+"/1"), v1alpha1.RestartAnnotation+"="+served+"/1"),
+		"nothing serves":    refused("it says why", keeps(t, func(rel *v1alpha1.Release) { rel.Status.Active = nil }), anew("/1"), "no Pods to make anew", "kubectl describe release"),
+		"after the largest": refused("it says what to do", after(999999999999999999), anew("/1"), "with another annotation"),
+	})
+}
+
 func TestRequestAtCreation(t *testing.T) {
 	rel := stored(t)
 	rel.Annotations = map[string]string{v1alpha1.RollbackAnnotation: served}

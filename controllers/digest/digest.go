@@ -129,7 +129,7 @@ func ContentRevision(specRevision string, config []v1alpha1.ConfigCopy) (string,
 	return hex.EncodeToString(sum)[:revisionDigits], nil
 }
 
-// TemplateHash identifies a live template without the operator's own labels:
+// TemplateHash identifies a live template without the operator's own marks:
 // "sha256:" and 64 lower-case hex digits. It is the same in both colours.
 func TemplateHash(template corev1.PodTemplateSpec) (string, error) {
 	sum, err := hash(struct {
@@ -163,11 +163,16 @@ func asWritten(spec v1alpha1.ReleaseSpec) v1alpha1.ReleaseSpec {
 	return spec
 }
 
-// colourless is a template without the operator's own labels.
+// colourless is a template without the operator's own marks. The number of a
+// restart is one only when it is a number: nothing else gets into a Pod unapproved.
 func colourless(template corev1.PodTemplateSpec) corev1.PodTemplateSpec {
 	template.Labels = maps.Clone(template.Labels)
 	for _, label := range []string{v1alpha1.ReleaseLabel, v1alpha1.ColourLabel, v1alpha1.RevisionLabel} {
 		delete(template.Labels, label)
+	}
+	if v1alpha1.ParseRestart(template.Annotations[v1alpha1.RestartsAnnotation]) > 0 {
+		template.Annotations = maps.Clone(template.Annotations)
+		delete(template.Annotations, v1alpha1.RestartsAnnotation)
 	}
 	return template
 }

@@ -136,6 +136,36 @@ func TestOwnLabels(t *testing.T) {
 	}
 }
 
+// A restart is no content. What is no number of one is.
+func TestRestarts(t *testing.T) {
+	with := func(value string) digest.Input {
+		in := shop()
+		in.Template.Annotations = map[string]string{v1alpha1.RestartsAnnotation: value}
+		return in
+	}
+	hash := must(t)(digest.TemplateHash(shop().Template))
+	for value, isContent := range map[string]bool{
+		"1": false, "1796000000": false, "999999999999999999": false,
+		"": true, "0": true, "-1": true, "+1": true, "01": true, "1.0": true, "1000000000000000000": true, "99999999999999999999": true, "evil": true, "1 evil": true,
+	} {
+		in := with(value)
+		if covered := of(t, in) != of(t, shop()); covered != isContent {
+			t.Errorf("%q is covered by the digest: %t, want %t", value, covered, isContent)
+		}
+		if covered := must(t)(digest.TemplateHash(in.Template)) != hash; covered != isContent {
+			t.Errorf("%q is covered by the template hash: %t, want %t", value, covered, isContent)
+		}
+		if in.Template.Annotations[v1alpha1.RestartsAnnotation] != value {
+			t.Error("the input was changed")
+		}
+	}
+	in := with("1")
+	in.Template.Annotations["a"] = "b"
+	if of(t, in) == of(t, shop()) {
+		t.Error("another annotation is not covered")
+	}
+}
+
 func TestNodePortIsLeftInPlace(t *testing.T) {
 	in := shop()
 	in.Services[0].Ports[0].NodePort = 30080

@@ -12,6 +12,8 @@
 //     covered in its place;
 //   - the operator's own labels on the template, which differ by colour:
 //     countersign.dev/release, countersign.dev/colour, countersign.dev/revision;
+//   - the annotation countersign.dev/restarts on the template, if it is a number: it
+//     grows when the Pods are made anew as what they are;
 //   - the nodePort of a Service's ports, which the API server picks.
 //
 // A field that is added to the API is covered without a change here; a test walks

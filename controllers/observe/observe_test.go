@@ -112,6 +112,7 @@ func deployment(colour string) *appsv1.Deployment {
 	d.Generation = 2
 	d.Spec.Replicas = &n
 	d.Spec.Template.Labels = map[string]string{v1alpha1.RevisionLabel: "r1"}
+	d.Spec.Template.Annotations = map[string]string{v1alpha1.RestartsAnnotation: "7"}
 	d.Status = appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 4, UpdatedReplicas: 3, ReadyReplicas: 2, AvailableReplicas: 1}
 	return d
 }
@@ -166,7 +167,7 @@ func TestWorkloads(t *testing.T) {
 	leaving.DeletionTimestamp, leaving.Finalizers = &now, []string{"foregroundDeletion"}
 	s := see(t, deployment("blue"), leaving, pod("b", "blue", true), pod("a", "blue", false), pod("x", "pink", true))
 	b := s.Blue
-	if !b.Exists || b.Foreign || b.Revision != "r1" || b.Replicas != 3 || !b.Settled || b.Total != 4 || b.Updated != 3 || b.Ready != 2 || b.Available != 1 || b.ResourceVersion == "" {
+	if !b.Exists || b.Foreign || b.Revision != "r1" || b.Restarts != 7 || b.Replicas != 3 || !b.Settled || b.Total != 4 || b.Updated != 3 || b.Ready != 2 || b.Available != 1 || b.ResourceVersion == "" {
 		t.Errorf("blue is %+v", b)
 	}
 	if len(b.Pods) != 2 || b.Pods[0].Name != "a" || b.Pods[0].Ready || !b.Pods[1].Ready || b.Pods[1].IP != "10.0.0.1" || b.Pods[1].Revision != "r1" {

@@ -68,6 +68,7 @@ func fill(w *rollout.Workload, d *appsv1.Deployment) (err error) {
 	w.Name, w.Exists, w.ResourceVersion = d.Name, d.DeletionTimestamp == nil, d.ResourceVersion
 	w.Revision = d.Spec.Template.Labels[v1alpha1.RevisionLabel]
 	w.Template = d.Spec.Template
+	w.Restarts = v1alpha1.ParseRestart(d.Spec.Template.Annotations[v1alpha1.RestartsAnnotation])
 	if w.TemplateHash, err = digest.TemplateHash(d.Spec.Template); err != nil {
 		return fmt.Errorf("hash the template of Deployment %s/%s: %w", d.Namespace, d.Name, err)
 	}

@@ -92,9 +92,10 @@ func (p *plan) refreshDigest(c *v1alpha1.CandidateStatus) {
 }
 
 // materialised tells whether a workload holds the candidate and nobody has
-// changed its template since the digest was taken.
+// changed its template since the digest was taken. Restarts are numbered for each
+// content anew: a candidate has had none.
 func (p *plan) materialised(c *v1alpha1.CandidateStatus, w Workload) bool {
-	return w.Exists && !w.Foreign && w.Revision == c.Revision &&
+	return w.Exists && !w.Foreign && w.Revision == c.Revision && w.Restarts == 0 &&
 		(c.TemplateHash == "" || c.TemplateHash == w.TemplateHash)
 }
 
@@ -261,9 +262,11 @@ func (p *plan) keepActive() {
 	case w.Exists && w.Replicas != p.replicas():
 		p.do(Scale{Colour: a.Colour, ResourceVersion: w.ResourceVersion, Replicas: p.replicas()})
 	case w.leaving():
+	case w.Exists:
+		p.makeAnew(w)
 	case !w.Exists && a.Revision == p.snap.Revision && p.moving() == nil:
 		if p.copyConfig(a.Config) {
-			p.do(Materialise{Colour: a.Colour, Revision: a.Revision, Replicas: p.replicas(), Config: a.Config})
+			p.do(Materialise{Colour: a.Colour, Revision: a.Revision, Replicas: p.replicas(), Restarts: a.Restart.Last(), Config: a.Config})
 		}
 	case !w.Exists && p.moving() == nil:
 		p.recreate(a)

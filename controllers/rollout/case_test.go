@@ -85,6 +85,10 @@ type colour struct {
 	missing int32
 	// slow Deployments bring up no Pod.
 	slow bool
+	// stubborn Deployments do not bring up the Pods that are made anew, and older are
+	// those from before that serve on.
+	stubborn bool
+	older    int32
 	// runs is the image that the kubelet tells of; unset means that of the template.
 	runs *string
 }
@@ -320,7 +324,8 @@ func (w *world) asRead(m *colour, name string) rollout.Workload {
 	}
 	out.Exists, out.Foreign, out.ResourceVersion = m.exists, m.foreign, fmt.Sprint(m.version)
 	out.Revision, out.Template, out.TemplateHash = m.revision, *m.template.DeepCopy(), hash
-	out.Replicas, out.Settled, out.Total, out.Updated = m.replicas, true, m.replicas, m.replicas
+	out.Restarts = v1alpha1.ParseRestart(m.template.Annotations[v1alpha1.RestartsAnnotation])
+	out.Replicas, out.Settled, out.Total, out.Updated = m.replicas, true, m.replicas+m.older, m.replicas
 	out.Ready, out.Available = m.ready(), m.ready()
 	for i := range m.replicas {
 		out.Pods = append(out.Pods, rollout.Pod{

@@ -77,6 +77,7 @@ func (p *plan) steps() {
 	p.promote()
 	p.retire()
 	p.leaveOrigin()
+	p.restart()
 	p.keepActive()
 	p.keepConfig()
 	p.collect()

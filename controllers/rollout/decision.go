@@ -69,6 +69,9 @@ const (
 	NoticeOriginDrained      = "OriginDrained"
 	NoticeOriginInUse        = "OriginInUse"
 	NoticeColourRetired      = "ColourRetired"
+	NoticeRestartStarted     = "RestartStarted"
+	NoticeRestarted          = "Restarted"
+	NoticeRestartCancelled   = "RestartCancelled"
 	NoticeConfigRestored     = "ConfigRestored"
 	NoticeBudgetRestored     = "BudgetRestored"
 	NoticeBudgetLeftToOthers = "BudgetLeftToOthers"
@@ -98,6 +101,8 @@ type Materialise struct {
 
 	Revision string
 	Replicas int32
+	// Restarts is the number of the last restart of the content; 0 if there was none.
+	Restarts int64
 	// Config are the copies that its Pods use.
 	Config []v1alpha1.ConfigCopy
 	// Template of kept content, which refers to the copies by itself.
@@ -157,6 +162,14 @@ type Scale struct {
 	Colour          v1alpha1.Colour
 	ResourceVersion string
 	Replicas        int32
+}
+
+// Restart makes the Pods of a colour anew, as what they are, by the number of the
+// restart in the template of its Deployment.
+type Restart struct {
+	Colour          v1alpha1.Colour
+	ResourceVersion string
+	Number          int64
 }
 
 // KeepBudget makes the PodDisruptionBudget of a colour, or puts it back. An empty
@@ -264,6 +277,7 @@ type Remove struct {
 func (Claim) isAction()           {}
 func (Materialise) isAction()     {}
 func (Scale) isAction()           {}
+func (Restart) isAction()         {}
 func (PointPreview) isAction()    {}
 func (ShiftTraffic) isAction()    {}
 func (Fence) isAction()           {}

@@ -118,6 +118,14 @@ func (w *world) permitted(s rollout.Snapshot, d rollout.Decision, a rollout.Acti
 		if a.Replicas == 0 {
 			idle(a.Colour)
 		}
+	case rollout.Restart:
+		st := d.Status
+		if st.Active == nil || st.Active.Colour != a.Colour || !st.Active.Restart.Open() || st.Active.Restart.Number != a.Number {
+			w.t.Errorf("I9: %s, and what is on record is %+v", spell(a), st.Active)
+		}
+		if sw := st.Switch; sw.SettledAt == nil && sw.CancelledAt == nil {
+			w.t.Errorf("I2: %s while traffic moves: %+v", spell(a), sw)
+		}
 	case rollout.Remove:
 		if a.Preview == "" && !takenDown(s) {
 			idle(a.Colour)

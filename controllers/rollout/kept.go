@@ -64,6 +64,8 @@ func (p *plan) keepContent(a *v1alpha1.ActiveStatus) {
 		return
 	}
 	record := KeptRecord{Content: *a.Content.DeepCopy(), Template: *w.Template.DeepCopy()}
+	record.Content.Restart = nil // of the Pods that it has now, and no content
+	delete(record.Template.Annotations, v1alpha1.RestartsAnnotation)
 	hash, err := digest.Kept(record.Content, record.Template)
 	if err != nil {
 		return // without a canonical form it had no digest either
@@ -162,7 +164,7 @@ func (p *plan) restore(k v1alpha1.KeptContent, record KeptRecord, by string, hin
 		return
 	case !p.copied(content.Config):
 		return
-	case !w.Exists || w.Revision != content.Revision || w.TemplateHash != content.TemplateHash:
+	case !w.Exists || w.Revision != content.Revision || w.TemplateHash != content.TemplateHash || w.Restarts != 0:
 		if f := p.st.Former; f != nil && f.Colour == content.Colour {
 			p.st.Former = nil
 		}
@@ -217,7 +219,7 @@ func (p *plan) recreate(a *v1alpha1.ActiveStatus) {
 		p.startRollback(*to, "the Deployment that serves was deleted")
 	case record != nil && p.restoreConfig(a.Config):
 		if p.copied(a.Config) {
-			p.do(Materialise{Colour: a.Colour, Revision: a.Revision, Replicas: p.replicas(), Template: &record.Template})
+			p.do(Materialise{Colour: a.Colour, Revision: a.Revision, Replicas: p.replicas(), Restarts: a.Restart.Last(), Template: &record.Template})
 		}
 	case a.Irreversible:
 		p.askPeople("the Deployment that serves was deleted")

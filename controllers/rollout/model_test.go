@@ -99,6 +99,9 @@ func (w *world) carry(a rollout.Action) bool {
 	case rollout.Scale:
 		m := w.colours[a.Colour]
 		return w.fresh(m.version, a.ResourceVersion) && w.touch(&m.version, func() { m.replicas = a.Replicas; m.missing = min(m.missing, a.Replicas) })
+	case rollout.Restart:
+		m := w.colours[a.Colour]
+		return w.fresh(m.version, a.ResourceVersion) && w.touch(&m.version, func() { m.numbered(a.Number) })
 	case rollout.Claim:
 		svc := w.services[a.Service]
 		return w.fresh(svc.version, a.ResourceVersion) && w.touch(&svc.version, func() {
@@ -167,7 +170,22 @@ func (w *world) materialise(a rollout.Materialise) bool {
 		}
 		snapshot.Rewrite(&m.template, a.Config)
 		m.template.Spec.RestartPolicy = corev1.RestartPolicyAlways
+		if m.older = 0; a.Restarts > 0 {
+			m.template.Annotations = map[string]string{v1alpha1.RestartsAnnotation: fmt.Sprint(a.Restarts)}
+		}
 	})
+}
+
+// numbered makes the Pods anew, by a number in the template.
+func (m *colour) numbered(restart int64) {
+	m.template = *m.template.DeepCopy()
+	if m.template.Annotations == nil {
+		m.template.Annotations = map[string]string{}
+	}
+	m.template.Annotations[v1alpha1.RestartsAnnotation] = fmt.Sprint(restart)
+	if m.older = 0; m.stubborn {
+		m.older = m.replicas
+	}
 }
 
 func (w *world) pointPreview(a rollout.PointPreview) bool {
@@ -292,6 +310,8 @@ func spell(a rollout.Action) string {
 		return "DropJob"
 	case rollout.Scale:
 		return fmt.Sprintf("Scale %s %d", a.Colour, a.Replicas)
+	case rollout.Restart:
+		return fmt.Sprintf("Restart %s %d", a.Colour, a.Number)
 	case rollout.PointPreview:
 		return fmt.Sprintf("PointPreview %s %s", a.Preview, a.Colour)
 	case rollout.ShiftTraffic:

@@ -95,6 +95,10 @@ func (p *plan) waitingFor() string {
 		return "the checks before the switch"
 	case v1alpha1.PhaseAwaitingApproval:
 		return p.missing() + p.marked()
+	case v1alpha1.PhaseStable:
+		if a := p.st.Active; a.Restart.Open() {
+			return fmt.Sprintf("the Pods of %s to be made anew", a.Colour)
+		}
 	}
 	return ""
 }

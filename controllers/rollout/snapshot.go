@@ -90,6 +90,8 @@ type Workload struct {
 	// Template as the API server keeps it, with its defaults.
 	Template     corev1.PodTemplateSpec
 	TemplateHash string
+	// Restarts is the number of the last restart in its template; 0 if there was none.
+	Restarts int64
 	// Replicas wanted in the Deployment's spec.
 	Replicas int32
 	// Settled is true when the Deployment's status is about its newest spec.

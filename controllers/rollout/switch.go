@@ -309,6 +309,7 @@ func (p *plan) settle(sw *v1alpha1.SwitchStatus) {
 func (p *plan) promoted(sw *v1alpha1.SwitchStatus) {
 	p.st.Former = nil
 	if p.st.Active != nil {
+		p.leaveRestart(&p.st.Active.Content)
 		p.st.Former = &v1alpha1.FormerStatus{Content: p.st.Active.Content}
 		if o := p.st.Origin; o != nil && o.LeftAt == nil {
 			o.LeftAt = p.nowPtr() // what was let through since is what is gone back to

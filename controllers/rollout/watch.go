@@ -163,6 +163,7 @@ func (p *plan) startRollback(to v1alpha1.Content, why string) {
 // rolledBack records that traffic is back, and what it came back from.
 func (p *plan) rolledBack(sw *v1alpha1.SwitchStatus) {
 	to := *sw.To.DeepCopy()
+	p.leaveRestart(&to)
 	if p.st.Active == nil && p.st.Candidate != nil {
 		p.haltCandidate(v1alpha1.ReasonRolledBack, sw.Message+tryAgain) // half-way to the first content
 	}

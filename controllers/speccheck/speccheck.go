@@ -16,7 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// reserved is the domain of the operator's own labels.
+// reserved is the domain of the operator's own labels and annotations.
 const reserved = "countersign.dev/"
 
 // Problems lists what has to be mended, each a sentence that names the field and
@@ -45,6 +45,11 @@ func labelProblems(at string, t corev1.PodTemplateSpec) (problems []string) {
 
 func templateProblems(t corev1.PodTemplateSpec) []string {
 	problems, pod := labelProblems("spec.template", t), t.Spec
+	if _, has := t.Annotations[v1alpha1.RestartsAnnotation]; has {
+		problems = append(problems, fmt.Sprintf(
+			"spec.template.metadata.annotations has %s, which is the operator's own; take it out, and to make the Pods of what serves anew set %s on the Release",
+			v1alpha1.RestartsAnnotation, v1alpha1.RestartAnnotation))
+	}
 	if len(pod.Containers) == 0 {
 		problems = append(problems, "spec.template.spec.containers is empty; add the container that runs the application")
 	}

@@ -48,6 +48,9 @@ func TestProblems(t *testing.T) {
 		"OwnLabel": {func(s *v1alpha1.ReleaseSpec) {
 			s.Template.Labels = map[string]string{"app": "shop", v1alpha1.ColourLabel: "blue"}
 		}, []string{"countersign.dev/colour", "take it out"}},
+		"OwnAnnotation": {func(s *v1alpha1.ReleaseSpec) {
+			s.Template.Annotations = map[string]string{"a": "b", v1alpha1.RestartsAnnotation: "1"}
+		}, []string{"countersign.dev/restarts", "take it out", "set countersign.dev/restart on the Release"}},
 		"RestartNever":     {func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.RestartPolicy = "Never" }, []string{"restartPolicy is Never", "write Always"}},
 		"RestartAlways":    {change: func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.RestartPolicy = "Always" }},
 		"ActiveDeadline":   {func(s *v1alpha1.ReleaseSpec) { s.Template.Spec.ActiveDeadlineSeconds = &deadline }, []string{"activeDeadlineSeconds"}},

@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
 	"strings"
 )
@@ -27,23 +29,33 @@ type event struct{ Action, Test, Output string }
 // expressions runs that test. Every expression is one guard.
 func expressions(o options) (tally, error) {
 	args := []string{"test", "-json", "-count=1", "-timeout=40m", "./hack/e2e/apiserver", "-run", "^" + needed + "$"}
-	out, err := exec.Command("go", args...).CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	command := exec.Command("go", args...)
+	command.Stderr = os.Stderr
+	stdout, err := command.StdoutPipe()
+	if err != nil {
 		return tally{}, err
 	}
-	sum, twice := o.count(out)
+	if err := command.Start(); err != nil {
+		return tally{}, err
+	}
+	var said bytes.Buffer
+	sum, twice := o.count(io.TeeReader(stdout, &said))
+	_, _ = io.Copy(&said, stdout) // or go test would never end
+	var exit *exec.ExitError
+	if err := command.Wait(); err != nil && !errors.As(err, &exit) {
+		return tally{}, err
+	}
 	if sum.tried == 0 {
-		return tally{}, fmt.Errorf("go %s took no expression out:\n%s", strings.Join(args, " "), out)
+		return tally{}, fmt.Errorf("go %s took no expression out:\n%s", strings.Join(args, " "), said.String())
 	}
 	fmt.Printf("%d expressions are doubled by others, for the message, and are not counted\n", twice)
 	return sum, nil
 }
 
-// count tells of every expression, of which the test's third level is one.
-func (o options) count(out []byte) (sum tally, twice int) {
+// count tells of every expression as soon as its result is there, of which the test's third level is one.
+func (o options) count(out io.Reader) (sum tally, twice int) {
 	double := map[string]bool{}
-	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+	for lines := bufio.NewScanner(out); lines.Scan(); {
 		var e event
 		if json.Unmarshal(lines.Bytes(), &e) != nil || strings.Count(e.Test, "/") != 2 {
 			continue

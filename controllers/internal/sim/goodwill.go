@@ -31,6 +31,7 @@ func (s *sim) atRest() {
 	s.budgetsAtRest(rel)
 	s.jobsAtRest(rel)
 	s.recordsAtRest(rel)
+	s.restartsAtRest(rel, stalled != nil)
 	a := rel.Status.Active
 	if a == nil {
 		return

@@ -24,6 +24,7 @@ func (o *oracle) status(actor string, before, after *v1alpha1.Release) {
 	o.votesExplained(before, now)
 	o.halted(was, now)
 	o.heeded(was, now)
+	o.asksAnew(was, now)
 	o.reviewed(actor, was, now)
 	o.landed(was, now)
 	o.jobsSeen(now)

@@ -30,6 +30,9 @@ func (o *oracle) observeDeployment(r record) {
 	}
 	was := r.before.(*appsv1.Deployment)
 	harm := harmOf(was, r)
+	if harm == changeOfTemplate && o.madeAnew(was, r.after.(*appsv1.Deployment)) {
+		return
+	}
 	if harm == changeOfTemplate {
 		o.goesOn()
 	}

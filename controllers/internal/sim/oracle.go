@@ -45,6 +45,8 @@ type oracle struct {
 	asked map[string]ask
 	// returned are the contents that were gone back from.
 	returned map[string]bool
+	// anew are the restarts that were on record, by Deployment and number.
+	anew map[string]bool
 	// rollbacks from an epoch.
 	rollbacks map[int64]int64
 	// tampered is the version of the last change of a Deployment by somebody else.
@@ -121,6 +123,7 @@ func (o *oracle) open(uid types.UID) {
 	o.offered, o.commits, o.promoted = map[string]offer{}, map[int64]*commitment{}, map[string]*commitment{}
 	o.emergencies, o.asked = newEmergencies(), map[string]ask{}
 	o.known, o.returned = map[string]bool{}, map[string]bool{}
+	o.anew = map[string]bool{}
 	o.passed, o.moves, o.rollbacks = map[string]bool{}, map[move]int64{}, map[int64]int64{}
 }
 

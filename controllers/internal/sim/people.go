@@ -55,6 +55,7 @@ func (s *sim) people() {
 	if s.configured() && s.chance(w.edit/2) {
 		s.configure()
 	}
+	s.askAnew()
 	if s.against != "" || s.plotted > 0 {
 		s.carryOutPlot()
 	}

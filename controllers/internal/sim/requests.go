@@ -58,7 +58,7 @@ func (s *sim) request() {
 
 // requested keeps the books of requests.
 func (o *oracle) requested(actor string, before, after *v1alpha1.Release) {
-	for _, key := range requestKeys {
+	for _, key := range append([]string{v1alpha1.RestartAnnotation}, requestKeys...) {
 		switch now, has := after.Annotations[key]; {
 		case !has:
 			delete(o.asked, key)

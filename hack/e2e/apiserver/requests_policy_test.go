@@ -54,14 +54,14 @@ func halted(reason string) func(*unstructured.Unstructured) {
 }
 
 // requestsStage has Release shop, which can go back from digestOne; asked, where
-// dana has asked for that; alone, which keeps nothing; fresh, where nothing was let
+// dana has asked for that; alone, which keeps nothing; anew, whose Pods were made anew by 41; fresh, where nothing was let
 // through; waits, with a candidate; early, whose candidate has no digest yet; and
 // others whose candidate was given up.
 func requestsStage(t *testing.T) *stage {
 	s := newStage(t)
 	for name, status := range map[string]func(*unstructured.Unstructured){"shop": kept, "asked": kept, "alone": promoted(digestOne), "fresh": nil,
 		"forward": all(kept, set("status.active.irreversible", true)), "waits": candidate(digestOne), "early": candidate(""), "failed": halted("CheckFailed"), "late": halted("ProgressDeadlineExceeded"), "aborted": halted("Aborted"),
-		"returned": halted("RolledBack"), "shelved": shelved(false), "past": shelved(true),
+		"returned": halted("RolledBack"), "anew": all(kept, set("status.active.restart", map[string]any{"number": int64(41), "at": "2026-01-01T00:00:00Z"})), "shelved": shelved(false), "past": shelved(true),
 		"taken": origin(nil), "left": origin(map[string]any{"leftAt": "2026-01-01T00:00:00Z"})} {
 		s.put(t, "dev", withStamp(object(t, releaseText(name)), email("dev")))
 		if status != nil {
@@ -93,6 +93,8 @@ func requestsRules() []rule {
 			{what: "to try again what goes on", who: "dana", on: "releases/waits", change: asks("retry", digestOne, dana)},
 			{what: "to try again what was gone back from", who: "dana", on: "releases/returned", change: asks("retry", digestOne, dana)},
 			{what: "to try again what serves", who: "dana", on: "releases/shop", change: asks("retry", digestOne, dana)},
+			{what: "to make Pods anew where nothing serves", who: "dana", on: "releases/waits", change: asks("restart", digestOne+"/1", dana)},
+			{what: "to make Pods anew, at creation", who: "dev", create: withAnnotations(releaseText("brought"), all(stamp(email("dev")), asks("restart", digestOne+"/1", email("dev"))))},
 		},
 		admitted: []attempt{
 			{what: "where something is kept", who: "dana", on: "releases/shop", change: asks("rollback", digestOne, dana)},
@@ -116,6 +118,15 @@ func requestsRules() []rule {
 			{what: "to give up another number", who: "dana", on: "releases/early", change: asks("abort", "2", dana)},
 			{what: "to try other content again", who: "dana", on: "releases/failed", change: asks("retry", digestTwo, dana)},
 			{what: "by the operator", who: "operator", on: "releases/shop", change: annotate("countersign.dev/rollback", digestTwo)},
+			{what: "to make Pods of other content anew", who: "dana", on: "releases/shop", change: asks("restart", digestTwo+"/1", dana)},
+			{what: "to make Pods anew by no number", who: "dana", on: "releases/shop", change: asks("restart", digestOne, dana)},
+			{what: "to make Pods anew by a word", who: "dana", on: "releases/shop", change: asks("restart", digestOne+"/now", dana)},
+			{what: "to make Pods anew by nothing", who: "dana", on: "releases/shop", change: asks("restart", digestOne+"/0", dana)},
+			{what: "to make Pods anew by a padded number", who: "dana", on: "releases/shop", change: asks("restart", digestOne+"/01", dana)},
+			{what: "to make Pods anew by two numbers", who: "dana", on: "releases/shop", change: asks("restart", digestOne+"/1/2", dana)},
+			{what: "to make Pods anew by a number that is too long", who: "dana", on: "releases/shop", change: asks("restart", digestOne+"/1000000000000000000", dana)},
+			{what: "to make Pods anew by the same number", who: "dana", on: "releases/anew", change: asks("restart", digestOne+"/41", dana)},
+			{what: "to make Pods anew by a smaller number", who: "dana", on: "releases/anew", change: asks("restart", digestOne+"/5", dana)},
 		},
 		admitted: []attempt{
 			{what: "somebody asks", who: "dana", on: "releases/shop", change: asks("rollback", digestOne, dana)},
@@ -128,6 +139,10 @@ func requestsRules() []rule {
 			{what: "to try again after a check", who: "dana", on: "releases/failed", change: asks("retry", digestOne, dana)},
 			{what: "to try again after the deadline", who: "dana", on: "releases/late", change: asks("retry", digestOne, dana)},
 			{what: "to try again what was given up", who: "dana", on: "releases/aborted", change: asks("retry", digestOne, dana)},
+			{what: "to make Pods anew", who: "dana", on: "releases/shop", change: asks("restart", digestOne+"/1", dana)},
+			{what: "to make Pods anew by the time, without the webhook", who: "admin", on: "releases/shop", change: annotate("countersign.dev/restart", digestOne+"/1796000000")},
+			{what: "to make Pods anew by the largest number", who: "dana", on: "releases/anew", change: asks("restart", digestOne+"/999999999999999999", dana)},
+			{what: "to make Pods anew once more", who: "dana", on: "releases/anew", change: asks("restart", digestOne+"/42", dana)},
 			{what: "it is taken back", who: "mallory", on: "releases/asked", change: asks("rollback", "", "")},
 		},
 	}, {
@@ -140,6 +155,7 @@ func requestsRules() []rule {
 			{what: "somebody is on record who asked nothing", who: "mallory", on: "releases/shop", change: annotate("countersign.dev/rollback-by", dana)},
 			{what: "to give up in the name of another", who: "mallory", on: "releases/waits", change: asks("abort", digestOne, dana)},
 			{what: "to try again in the name of another", who: "mallory", on: "releases/failed", change: asks("retry", digestOne, dana)},
+			{what: "to make Pods anew in the name of another", who: "mallory", on: "releases/shop", change: asks("restart", digestOne+"/1", dana)},
 			{what: "mallory as alice", who: "mallory as alice", on: "releases/shop", change: asks("rollback", digestOne, mallory)},
 		},
 		admitted: []attempt{

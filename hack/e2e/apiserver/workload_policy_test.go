@@ -89,6 +89,11 @@ func TestWorkloadPolicy(t *testing.T) {
 
 func workloadRules() []rule { return append(deploymentRules(), podRules()...) }
 
+// restarts is an annotation of the template, by which all Pods are replaced.
+func restarts(key, value string) func(*unstructured.Unstructured) {
+	return set("spec.template.metadata.annotations", map[string]any{key: value})
+}
+
 func deploymentRules() []rule {
 	more := set("spec.replicas", int64(3))
 	ofOther := "{countersign.dev/release: other, countersign.dev/colour: blue}"
@@ -99,6 +104,9 @@ func deploymentRules() []rule {
 			{what: "another image", who: "dev", on: "deployments/shop-blue", change: image("evil")},
 			{row: "sec/17", what: "another size", who: "dev", on: "deployments/shop-blue", change: more},
 			{row: "sec/13", what: "our label is stripped", who: "dev", on: "deployments/shop-blue", change: label("countersign.dev/release", "")},
+			{what: "its Pods made anew", who: "dev", on: "deployments/shop-blue", change: restarts("countersign.dev/restarts", "1")},
+			{what: "its Pods made anew by kubectl rollout restart", who: "dev", on: "deployments/shop-blue", change: restarts("kubectl.kubernetes.io/restartedAt", "2026-11-28T12:00:00Z")},
+			{what: "the Pods of the ReplicaSet", who: "admin", on: "replicasets/shop-blue-1", change: restarts("countersign.dev/restarts", "1")},
 			{what: "paused", who: "admin", on: "deployments/shop-blue", change: set("spec.paused", true)},
 			{what: "its status", who: "dev", on: "deployments/shop-blue/status", change: set("status", map[string]any{"replicas": int64(9)}), not: []string{"server-side apply"}},
 			{row: "sec/21", what: "deleted", who: "dev", on: "deployments/shop-blue"},
@@ -113,6 +121,7 @@ func deploymentRules() []rule {
 		},
 		admitted: []attempt{
 			{what: "by the operator", who: "operator", on: "deployments/shop-blue", change: image("v2")},
+			{what: "its Pods made anew by the operator", who: "operator", on: "deployments/shop-blue", change: restarts("countersign.dev/restarts", "1")},
 			{what: "made by the operator", who: "operator", create: workloadText("Deployment", "made", ourLabels, ourLabels)},
 			{what: "deleted by the operator", who: "operator", on: "deployments/shop-blue"},
 			{what: "carried out", who: "deployment-controller", on: "replicasets/shop-blue-1", change: more},
