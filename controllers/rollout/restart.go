@@ -72,5 +72,5 @@ func (p *plan) leaveRestart(c *v1alpha1.Content) {
 	r.CancelledAt = p.nowPtr()
 	c.Restart = r
 	p.note(true, NoticeRestartCancelled, fmt.Sprintf(
-		"%s asked to make the Pods of %s anew, by number %d, and traffic moved before all were; ask again once it serves, if it is still to be done", r.AskedBy, p.full(*c), r.Number))
+		"%s asked to make the Pods of %s anew, by number %d, and that is over, because traffic moved; ask again once it serves, if it is still to be done", r.AskedBy, p.full(*c), r.Number))
 }

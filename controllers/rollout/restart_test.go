@@ -427,6 +427,64 @@ func TestRestartAndSwitches(t *testing.T) {
 				}
 			}
 		},
+		"content that is gone back to far begins without a number": func(t *testing.T) {
+			w := serving(t)
+			first := w.rel.Status.Active.Digest
+			w.askAnew(5, "olga")
+			w.run()
+			clear(w.records)
+			w.run()
+			for _, r := range w.records {
+				if r.Content.Restart != nil || len(r.Template.Annotations) > 0 {
+					t.Errorf("the record has %+v and %v, which are no content", r.Content.Restart, r.Template.Annotations)
+				}
+			}
+			for _, image := range []string{"v2", "v3"} {
+				w.release(image)
+				w.pass(600 * time.Second)
+			}
+			w.did = nil
+			w.askFar(first, "olga")
+			w.rel.Annotations[v1alpha1.RestartAnnotation] = first + "/5"
+			w.run()
+			w.pass(time.Hour)
+			w.wantsTraffic(green)
+			w.wantsActions("Materialise green 3", "PointPreview shop-preview green", "Shift green epoch 4", "Scale blue 0")
+			if n := w.restarts(green); n != "" {
+				t.Errorf("it has number %s, want none", n)
+			}
+		},
+		"kept content in the colour that holds it begins without a number": func(t *testing.T) {
+			w := serving(t)
+			first := w.rel.Status.Active.Digest
+			w.askAnew(5, "olga")
+			w.run()
+			w.release("v2")
+			w.pass(2 * time.Hour)
+			w.did = nil
+			w.askFar(first, "olga")
+			w.run()
+			w.wantsTraffic(blue)
+			w.did = nil
+			w.askAnew(5, "olga")
+			w.run()
+			w.wantsActions("Restart blue 5")
+		},
+		"what serves is made again from its record with its number": func(t *testing.T) {
+			w := serving(t)
+			w.askAnew(5, "olga")
+			w.run()
+			w.edit("v2")
+			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Paused = true })
+			w.run()
+			*w.colours[blue] = colour{}
+			w.did = nil
+			w.run()
+			w.wantsActions("Materialise blue 3")
+			if n := w.restarts(blue); n != "5" {
+				t.Errorf("it is made again with number %q, want 5", n)
+			}
+		},
 		"content that is sent again begins without a number": func(t *testing.T) {
 			w := serving(t)
 			w.askAnew(5, "olga")
