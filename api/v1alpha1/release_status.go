@@ -375,10 +375,22 @@ type CandidateStatus struct {
 	Policies string `json:"policies,omitempty"`
 	// since is when this content was first seen.
 	Since metav1.Time `json:"since"`
-	// readyAt is when its Pods were first all available.
+	// size says how many Pods it is to have. Unset until it is prepared.
+	// +optional
+	Size CandidateSize `json:"size,omitempty"`
+	// round of the beforeSwitch checks: 0, and one more each time that it grows and
+	// has to pass them again. What an earlier round found does not count.
+	// +optional
+	Round int32 `json:"round,omitempty"`
+	// readyAt is when its Pods were first all available. Unset again when it grows.
 	// +optional
 	ReadyAt *metav1.Time `json:"readyAt,omitempty"`
-	// testedAt is when all beforeSwitch checks had passed.
+	// testedReplicas is on how many Pods, at least, the checks of this round run,
+	// and have passed once testedAt is set. Unset before.
+	// +optional
+	TestedReplicas int32 `json:"testedReplicas,omitempty"`
+	// testedAt is when all beforeSwitch checks had passed. Unset again when it grows
+	// and has to pass them on more Pods.
 	// +optional
 	TestedAt *metav1.Time `json:"testedAt,omitempty"`
 	// progressSince is when the clock of progressDeadlineSeconds started; unset
@@ -396,6 +408,18 @@ type CandidateStatus struct {
 	// +optional
 	Halted *HaltedStatus `json:"halted,omitempty"`
 }
+
+// CandidateSize says how many Pods a candidate is to have.
+// +kubebuilder:validation:Enum=Preview;Full
+type CandidateSize string
+
+// How many Pods a candidate is to have.
+const (
+	// PreviewSize: spec.previewReplicas, but no more than spec.replicas.
+	PreviewSize CandidateSize = "Preview"
+	// FullSize: spec.replicas. It does not shrink again.
+	FullSize CandidateSize = "Full"
+)
 
 // Name is how a request names the candidate: by its digest or, before there is
 // one, by its sequence number.

@@ -52,13 +52,23 @@ type ReleaseList struct {
 // +kubebuilder:validation:XValidation:rule="self.services.all(s, has(s.preview) || !self.services.exists(t, t.name == s.name + '-preview'))",message="services[].preview defaults to <name>-preview, which is one of the active Services: set services[].preview to another name"
 type ReleaseSpec struct {
 	// replicas is the number of Pods of the active colour, and of the
-	// candidate before it is switched to. It is also the target of the scale
+	// candidate before it is switched to (see previewReplicas). It is also the target of the scale
 	// subresource. It is not part of what is approved. Defaults to 1.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	Replicas *int32 `json:"replicas,omitempty"`
+
+	// previewReplicas is the number of Pods of the candidate until it is tested and
+	// people let it through. Then it grows to replicas and the beforeSwitch checks
+	// run again, on all of its Pods, before it is switched to. It is not part of
+	// what is approved. Unset, or with no fewer than replicas, the candidate has all
+	// of its Pods from the start.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	PreviewReplicas *int32 `json:"previewReplicas,omitempty"`
 
 	// template is the Pod that each colour runs. The labels
 	// countersign.dev/* and the annotation countersign.dev/restarts are the

@@ -964,6 +964,11 @@ func (in *ReleaseSpec) DeepCopyInto(out *ReleaseSpec) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.PreviewReplicas != nil {
+		in, out := &in.PreviewReplicas, &out.PreviewReplicas
+		*out = new(int32)
+		**out = **in
+	}
 	in.Template.DeepCopyInto(&out.Template)
 	if in.Services != nil {
 		in, out := &in.Services, &out.Services

@@ -65,7 +65,7 @@ func newReview(req admission.Request) (*review, error) {
 }
 
 // notContent are the fields of a spec that may change at any time.
-var notContent = [...]string{"replicas", "disruptionBudget", "revisionHistoryLimit", "paused"}
+var notContent = [...]string{"replicas", "previewReplicas", "disruptionBudget", "revisionHistoryLimit", "paused"}
 
 // compare looks at the specs as they are stored, like the admission policies,
 // so that both agree on what a change is. Whole numbers are compared as such: as

@@ -4,7 +4,7 @@
 // Package checks runs the checks of Releases beside the reconciler. What should
 // run is declared with Sync, as often as one likes; a Runner starts, keeps and
 // stops checks so that just those run, and tells through a callback when a
-// result changed. Results are never older than the digest that they name.
+// result changed. Results are never older than the digest and round that they name.
 package checks
 
 import (

@@ -32,6 +32,7 @@ type Prober struct {
 type runKey struct {
 	stage        v1alpha1.CheckStage
 	name, digest string
+	round        int32
 }
 
 type runState struct {
@@ -77,7 +78,7 @@ func (p *Prober) Sync(release types.NamespacedName, runs []Run) {
 	have := p.releases[release]
 	want := map[runKey]*runState{}
 	for _, run := range runs {
-		key := runKey{run.Stage, run.Check.Name, run.Digest}
+		key := runKey{run.Stage, run.Check.Name, run.Digest, run.Round}
 		st := have[key]
 		if st != nil && reflect.DeepEqual(st.run.Check, run.Check) {
 			delete(have, key)
@@ -115,7 +116,7 @@ func (p *Prober) retarget(st *runState, run Run) {
 func (p *Prober) declare(release types.NamespacedName, run Run) *runState {
 	st := &runState{
 		run: run, targetsCh: make(chan struct{}, 1),
-		result: Result{Stage: run.Stage, Name: run.Check.Name, Digest: run.Digest, State: v1alpha1.CheckRunning, Message: "not run yet", At: time.Now()},
+		result: Result{Stage: run.Stage, Name: run.Check.Name, Digest: run.Digest, Round: run.Round, State: v1alpha1.CheckRunning, Message: "not run yet", At: time.Now()},
 	}
 	if p.ctx != nil && p.ctx.Err() == nil {
 		p.launch(release, st)

@@ -53,7 +53,7 @@ type Input struct {
 	Services []Service
 	// Config are the ConfigMaps and Secrets that belong to the content.
 	Config []v1alpha1.ConfigCopy
-	// Spec of the Release. template, replicas, disruptionBudget,
+	// Spec of the Release. template, replicas, previewReplicas, disruptionBudget,
 	// revisionHistoryLimit and paused are not covered.
 	Spec v1alpha1.ReleaseSpec
 	// Policies that the approval covers, as approval.Demands returns them.
@@ -98,9 +98,9 @@ func Of(in Input) (string, error) {
 }
 
 // Revision identifies the content of a spec as it is written, in 32 lower-case
-// hex digits: all of it but replicas, disruptionBudget, revisionHistoryLimit and
-// paused. It names objects and tells that content changed; what is approved is told
-// by Of alone.
+// hex digits: all of it but replicas, previewReplicas, disruptionBudget,
+// revisionHistoryLimit and paused. It names objects and tells that content changed;
+// what is approved is told by Of alone.
 func Revision(spec v1alpha1.ReleaseSpec) (string, error) {
 	sum, err := hash(struct {
 		Kind string               `json:"kind"`
@@ -158,7 +158,7 @@ func Kept(content v1alpha1.Content, template corev1.PodTemplateSpec) (string, er
 
 // asWritten is a spec without what may change at any time.
 func asWritten(spec v1alpha1.ReleaseSpec) v1alpha1.ReleaseSpec {
-	spec.Replicas, spec.DisruptionBudget, spec.RevisionHistoryLimit = nil, nil, nil
+	spec.Replicas, spec.PreviewReplicas, spec.DisruptionBudget, spec.RevisionHistoryLimit = nil, nil, nil, nil
 	spec.Paused = false
 	return spec
 }

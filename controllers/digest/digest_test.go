@@ -24,11 +24,11 @@ import (
 func TestEverythingIsCovered(t *testing.T) {
 	t.Run("sec/09 Of", func(t *testing.T) {
 		in := digest.Input{Cluster: "c", Namespace: "n", Name: "r", UID: "u", Sequence: 1}
-		covers(t, in, digest.Of, ".Spec.Template", ".Spec.Replicas", ".Spec.DisruptionBudget", ".Spec.RevisionHistoryLimit", ".Spec.Paused", ".Services.Ports.NodePort",
+		covers(t, in, digest.Of, ".Spec.Template", ".Spec.Replicas", ".Spec.PreviewReplicas", ".Spec.DisruptionBudget", ".Spec.RevisionHistoryLimit", ".Spec.Paused", ".Services.Ports.NodePort",
 			".Policies.Windows", ".Policies.Hold", ".Policies.BreakGlass")
 	})
 	t.Run("sec/09 Revision", func(t *testing.T) {
-		covers(t, v1alpha1.ReleaseSpec{}, digest.Revision, ".Replicas", ".DisruptionBudget", ".RevisionHistoryLimit", ".Paused")
+		covers(t, v1alpha1.ReleaseSpec{}, digest.Revision, ".Replicas", ".PreviewReplicas", ".DisruptionBudget", ".RevisionHistoryLimit", ".Paused")
 	})
 	t.Run("sec/11 ContentRevision", func(t *testing.T) {
 		type content struct{ Config []v1alpha1.ConfigCopy }

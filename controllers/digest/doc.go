@@ -6,8 +6,8 @@
 //
 // It is pure, and what it covers is the whole of its input but for this list:
 //
-//   - spec.replicas, spec.disruptionBudget, spec.revisionHistoryLimit and spec.paused, which
-//     may change at any time;
+//   - spec.replicas, spec.previewReplicas, spec.disruptionBudget, spec.revisionHistoryLimit
+//     and spec.paused, which may change at any time;
 //   - spec.template in Of, because the template that the API server defaulted is
 //     covered in its place;
 //   - the operator's own labels on the template, which differ by colour:

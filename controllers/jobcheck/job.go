@@ -27,14 +27,15 @@ const (
 // Run is one run of a check against one content.
 type Run struct {
 	Release, UID, Check, Digest string
-	Number                      int32
+	// Round of the candidate's checks, and Number of the run in it.
+	Round, Number int32
 }
 
 // Name of the Job of a run: the same each time that it is asked for, so that no
-// run happens twice, and another for each content, check and number.
+// run happens twice, and another for each content, check, round and number.
 func (r Run) Name() string {
 	sum := sha256.New()
-	for _, part := range []string{kindName, r.Release, r.UID, r.Check, r.Digest, fmt.Sprint(r.Number)} {
+	for _, part := range []string{kindName, r.Release, r.UID, r.Check, r.Digest, fmt.Sprint(r.Round), fmt.Sprint(r.Number)} {
 		_, _ = fmt.Fprintf(sum, "%d:%s,", len(part), part) // a hash takes everything
 	}
 	name := r.Release + "-" + r.Check

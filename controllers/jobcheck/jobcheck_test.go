@@ -44,7 +44,7 @@ func TestName(t *testing.T) {
 	seen := map[string]string{}
 	for what, change := range map[string]func(*jobcheck.Run){
 		"nothing": func(*jobcheck.Run) {}, "UID": func(r *jobcheck.Run) { r.UID = "v" }, "digest": func(r *jobcheck.Run) { r.Digest = "sha256:1" },
-		"number": func(r *jobcheck.Run) { r.Number = 2 }, "check": func(r *jobcheck.Run) { r.Check = "e3e" },
+		"number": func(r *jobcheck.Run) { r.Number = 2 }, "round": func(r *jobcheck.Run) { r.Round = 1 }, "check": func(r *jobcheck.Run) { r.Check = "e3e" },
 		"shifted": func(r *jobcheck.Run) { r.Release, r.Check = "shop-e2e", "e" },
 		"long":    func(r *jobcheck.Run) { r.Release, r.Check = strings.Repeat("r", 40), strings.Repeat("c", 40) },
 		"longer":  func(r *jobcheck.Run) { r.Release, r.Check = strings.Repeat("r", 40), strings.Repeat("c", 39)+"d" },

@@ -117,6 +117,7 @@ func (p *plan) prepare() {
 		return
 	}
 	w := p.snap.Workload(c.Colour)
+	p.chooseSize(c, w)
 	if c.TestedAt == nil && c.ProgressSince == nil {
 		c.ProgressSince = p.nowPtr()
 	}
@@ -127,18 +128,21 @@ func (p *plan) prepare() {
 		if f := p.st.Former; f != nil && f.Colour == c.Colour {
 			p.st.Former = nil
 		}
-		p.do(Materialise{Colour: c.Colour, ResourceVersion: w.ResourceVersion, Revision: c.Revision, Replicas: p.replicas(), Config: c.Config})
+		p.do(Materialise{Colour: c.Colour, ResourceVersion: w.ResourceVersion, Revision: c.Revision, Replicas: p.candidateReplicas(), Config: c.Config})
 		return
 	}
-	if w.Replicas != p.replicas() {
-		p.do(Scale{Colour: c.Colour, ResourceVersion: w.ResourceVersion, Replicas: p.replicas()})
+	if w.Replicas != p.candidateReplicas() {
+		p.do(Scale{Colour: c.Colour, ResourceVersion: w.ResourceVersion, Replicas: p.candidateReplicas()})
 	}
-	if !w.Complete(p.replicas()) {
+	if !w.Complete(p.candidateReplicas()) {
 		return
 	}
 	if c.ReadyAt == nil {
-		c.ReadyAt = p.nowPtr()
-		p.note(false, NoticeCandidateReady, fmt.Sprintf("all Pods of %s are available", c.Colour))
+		c.ReadyAt, c.TestedReplicas = p.nowPtr(), p.candidateReplicas()
+		p.note(false, NoticeCandidateReady, p.podsAvailable(c))
+	}
+	if c.TestedAt == nil {
+		c.TestedReplicas = min(c.TestedReplicas, p.candidateReplicas())
 	}
 	p.pointPreviews(c.Colour)
 }
@@ -169,9 +173,9 @@ func (p *plan) test() {
 	}
 	w := p.snap.Workload(c.Colour)
 	checks := beforeSwitch(p.spec())
-	if c.TestedAt == nil && p.materialised(c, w) && w.Complete(p.replicas()) {
-		p.run(v1alpha1.StageBeforeSwitch, c.Digest, checks, w, p.replicas())
-		p.recordResults(v1alpha1.StageBeforeSwitch, c.Digest, checks)
+	if c.TestedAt == nil && p.materialised(c, w) && w.Complete(p.candidateReplicas()) {
+		p.run(v1alpha1.StageBeforeSwitch, c.Digest, c.Round, checks, w, p.candidateReplicas())
+		p.recordResults(v1alpha1.StageBeforeSwitch, c.Digest, c.Round, checks)
 		p.runJobs(c, checks, w)
 		if f := p.failedCheck(v1alpha1.StageBeforeSwitch, c.Digest); f != "" {
 			p.haltCandidate(v1alpha1.ReasonCheckFailed, f+p.tryAsItIs())
@@ -179,7 +183,7 @@ func (p *plan) test() {
 		}
 		if p.allPassed(v1alpha1.StageBeforeSwitch, c.Digest, checks) {
 			c.TestedAt, c.ProgressSince = p.nowPtr(), nil
-			p.note(false, NoticeChecksPassed, fmt.Sprintf("%d checks passed before the switch", len(checks)))
+			p.note(false, NoticeChecksPassed, fmt.Sprintf("%d checks passed before the switch%s", len(checks), p.inFull(c)))
 		}
 	}
 	p.deadline()
@@ -197,7 +201,7 @@ func (p *plan) deadline() {
 			look = why
 		}
 		p.haltCandidate(v1alpha1.ReasonProgressDeadlineExceeded, fmt.Sprintf(
-			"%s did not become ready and tested within %d seconds; %s%s", c.Colour, p.spec().ProgressDeadlineSeconds, look, p.tryAsItIs()))
+			"%s did not become ready and tested%s within %d seconds; %s%s", c.Colour, p.inFull(c), p.spec().ProgressDeadlineSeconds, look, p.tryAsItIs()))
 	}
 }
 

@@ -16,10 +16,10 @@ import (
 // run declares checks against the ready Pods of a workload. With fewer than
 // atLeast that are known, they have nobody to ask: what the others would answer
 // is not known.
-func (p *plan) run(stage v1alpha1.CheckStage, digest string, declared []v1alpha1.Check, w Workload, atLeast int32) {
+func (p *plan) run(stage v1alpha1.CheckStage, digest string, round int32, declared []v1alpha1.Check, w Workload, atLeast int32) {
 	for _, c := range declared {
 		if c.Job == nil {
-			p.runs = append(p.runs, CheckRun{Stage: stage, Digest: digest, Check: c, Targets: targets(c, w, atLeast)})
+			p.runs = append(p.runs, CheckRun{Stage: stage, Digest: digest, Round: round, Check: c, Targets: targets(c, w, atLeast)})
 		}
 	}
 }
@@ -54,12 +54,12 @@ func portOf(c v1alpha1.Check, pod corev1.PodSpec) int32 {
 // recordResults carries results of a stage over to the status. Passed and
 // failed are facts; they stay when the operator starts anew and has not run
 // the check again.
-func (p *plan) recordResults(stage v1alpha1.CheckStage, digest string, declared []v1alpha1.Check) {
+func (p *plan) recordResults(stage v1alpha1.CheckStage, digest string, round int32, declared []v1alpha1.Check) {
 	p.st.Checks = slices.DeleteFunc(p.st.Checks, func(c v1alpha1.CheckStatus) bool {
 		return c.Stage == stage && (c.Digest != digest || !slices.ContainsFunc(declared, func(d v1alpha1.Check) bool { return d.Name == c.Name }))
 	})
 	for _, r := range p.snap.Results {
-		if r.Stage != stage || r.Digest != digest {
+		if r.Stage != stage || r.Digest != digest || r.Round != round {
 			continue
 		}
 		p.setCheck(v1alpha1.CheckStatus{Stage: stage, Name: r.Name, Digest: digest, State: r.State, Message: clip(r.Message, 512), At: *microless(r.At)})

@@ -197,8 +197,8 @@ func (p *plan) candidateReady() claimAbout {
 		return open(v1alpha1.ReasonNoCandidate, "there is no candidate")
 	case c.Halted != nil:
 		return no(c.Halted.Reason, c.Halted.Message)
-	case c.Digest != "" && p.snap.Workload(c.Colour).Complete(p.replicas()):
-		return yes(v1alpha1.ReasonPodsAvailable, fmt.Sprintf("all Pods of %s are available", c.Colour))
+	case c.Digest != "" && p.snap.Workload(c.Colour).Complete(p.candidateReplicas()):
+		return yes(v1alpha1.ReasonPodsAvailable, p.podsAvailable(c))
 	case p.observing():
 		return no(v1alpha1.ReasonObserving, "the idle colour is kept for going back until the observation ends")
 	}

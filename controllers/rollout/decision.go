@@ -49,6 +49,7 @@ const (
 	NoticeCandidateDetected  = "CandidateDetected"
 	NoticeCandidateRetried   = "CandidateRetried"
 	NoticeCandidateReady     = "CandidateReady"
+	NoticeCandidateScaledUp  = "CandidateScaledUp"
 	NoticeChecksPassed       = "ChecksPassed"
 	NoticeApprovalCounted    = "ApprovalCounted"
 	NoticeApprovalIgnored    = "ApprovalIgnored"

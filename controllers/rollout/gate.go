@@ -80,7 +80,13 @@ func (p *plan) explain(v approval.ExplainedVote) {
 // speaks against it.
 func (p *plan) promote() {
 	c := p.st.Candidate
-	if !p.workable() || p.holdback() != "" {
+	if !p.workable() {
+		return
+	}
+	if small := p.tooSmall(c); small != "" && p.holdback() == small {
+		p.grow(c)
+	}
+	if p.holdback() != "" {
 		return
 	}
 	approvers := make([]string, 0, len(p.verdict.Seats))
@@ -115,7 +121,7 @@ func (p *plan) holdback() string {
 		return "the candidate is being prepared"
 	case !p.copied(c.Config):
 		return "the copies of its ConfigMaps and Secrets are not all there"
-	case !w.Complete(max(p.replicas(), p.liveReady())):
+	case !w.Complete(p.enough(c)):
 		return "the Pods of the candidate are not all available"
 	case c.TestedAt == nil:
 		return "the checks have not passed"
@@ -125,10 +131,12 @@ func (p *plan) holdback() string {
 		return "the gate is frozen"
 	case p.wrongImage(c) != "":
 		return p.wrongImage(c)
-	case !p.previewsComplete(c.Colour):
+	case !p.previewsComplete(c.Colour, p.candidateReplicas()):
 		return "the endpoints of the preview Services are not complete"
 	case !p.claimed():
 		return "the Services are being claimed"
+	case c.Size != v1alpha1.FullSize:
+		return p.tooSmall(c)
 	}
 	return ""
 }
@@ -142,11 +150,12 @@ func (p *plan) liveReady() int32 {
 }
 
 // previewsComplete is the barrier before a switch: the endpoint controller has
-// been seen to know all Pods that the active Services are about to select.
-func (p *plan) previewsComplete(c v1alpha1.Colour) bool {
+// been seen to know all Pods, at least n, that the active Services are about to
+// select.
+func (p *plan) previewsComplete(c v1alpha1.Colour, n int32) bool {
 	for _, ref := range p.spec().Services {
 		svc := p.service(ref.Name)
-		if svc == nil || svc.Preview.Colour != c || !svc.Preview.Endpoints.Only(c, int(p.replicas())) {
+		if svc == nil || svc.Preview.Colour != c || !svc.Preview.Endpoints.Only(c, int(n)) {
 			return false
 		}
 	}

@@ -47,7 +47,7 @@ func (p *plan) wrongImage(c *v1alpha1.CandidateStatus) string {
 			}
 		}
 	}
-	if seen < p.replicas() {
+	if seen < p.candidateReplicas() {
 		return "the images of the Pods are not all known"
 	}
 	return ""

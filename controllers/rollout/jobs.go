@@ -23,7 +23,7 @@ const reasonDeadline = "DeadlineExceeded"
 // runJobs brings the checks that are Jobs a step further. A Job is on record
 // before it is made, so that it is made once, whatever ends the operator.
 func (p *plan) runJobs(c *v1alpha1.CandidateStatus, declared []v1alpha1.Check, w Workload) {
-	pods := aims(targets(v1alpha1.Check{}, w, p.replicas()))
+	pods := aims(targets(v1alpha1.Check{}, w, p.candidateReplicas()))
 	for _, d := range declared {
 		if d.Job == nil {
 			continue
@@ -118,7 +118,7 @@ func (p *plan) readJob(d v1alpha1.Check, pods []jobcheck.Target, job *Job, now *
 // startJob begins another run of a check, if it may. why is what was wrong with
 // the one before; empty for the first.
 func (p *plan) startJob(c *v1alpha1.CandidateStatus, d v1alpha1.Check, pods []jobcheck.Target, now *v1alpha1.CheckStatus, why string) {
-	run := jobcheck.Run{Release: p.snap.Release.Name, UID: string(p.snap.Release.UID), Check: d.Name, Digest: c.Digest, Number: 1}
+	run := jobcheck.Run{Release: p.snap.Release.Name, UID: string(p.snap.Release.UID), Check: d.Name, Digest: c.Digest, Round: c.Round, Number: 1}
 	if now.Job != nil {
 		run.Number = now.Job.Run + 1
 	}
@@ -158,7 +158,7 @@ func (p *plan) jobHeld(c *v1alpha1.CandidateStatus, d v1alpha1.Check, pods []job
 		return fmt.Sprintf("it is run %d seconds after the Pods became ready", d.InitialDelaySeconds)
 	case len(pods) == 0:
 		return "there are not all ready Pods to test"
-	case !p.previewsComplete(c.Colour):
+	case !p.previewsComplete(c.Colour, p.candidateReplicas()):
 		return "the endpoints of the preview Services are not complete"
 	}
 	return p.bystander(d)

@@ -180,7 +180,7 @@ func (p *plan) restore(k v1alpha1.KeptContent, record KeptRecord, by string, hin
 		return
 	}
 	p.pointPreviews(content.Colour)
-	if !p.previewsComplete(content.Colour) {
+	if !p.previewsComplete(content.Colour, p.replicas()) {
 		return
 	}
 	content.Services = slices.DeleteFunc(p.following(content.Services), func(s v1alpha1.ServiceRef) bool { return !p.named(s.Name) })

@@ -63,7 +63,7 @@ func (w *world) probe(runs []rollout.CheckRun) bool {
 		if state == "" {
 			state = v1alpha1.CheckPassed
 		}
-		found := rollout.CheckResult{Stage: r.Stage, Name: r.Check.Name, Digest: r.Digest, State: state, Message: "as told", At: w.now}
+		found := rollout.CheckResult{Stage: r.Stage, Name: r.Check.Name, Digest: r.Digest, Round: r.Round, State: state, Message: "as told", At: w.now}
 		for _, had := range w.results {
 			if had.Stage == found.Stage && had.Name == found.Name && had.Digest == found.Digest && had.State == found.State {
 				found.At = had.At

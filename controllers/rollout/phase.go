@@ -45,7 +45,7 @@ func (p *plan) phase() v1alpha1.Phase {
 		return v1alpha1.PhasePaused
 	case c == nil && p.st.Active != nil:
 		return v1alpha1.PhaseStable
-	case c == nil || c.Digest == "" || !w.Complete(p.replicas()):
+	case c == nil || c.Digest == "" || !w.Complete(p.candidateReplicas()):
 		return v1alpha1.PhasePreparing
 	case c.TestedAt == nil:
 		return v1alpha1.PhaseTesting
@@ -88,11 +88,14 @@ func (p *plan) waitingFor() string {
 	case v1alpha1.PhasePaused:
 		return "spec.paused to be set to false"
 	case v1alpha1.PhasePreparing:
+		if c != nil && c.Round > 0 {
+			return p.growth()
+		}
 		if c != nil {
 			return "the Pods of " + string(c.Colour)
 		}
 	case v1alpha1.PhaseTesting:
-		return "the checks before the switch"
+		return "the checks before the switch" + p.inFull(c)
 	case v1alpha1.PhaseAwaitingApproval:
 		return p.missing() + p.marked()
 	case v1alpha1.PhaseStable:

@@ -25,7 +25,10 @@ type CheckRun struct {
 	// Digest of the content under test. A run with another digest is another
 	// run: its results start from nothing.
 	Digest string
-	Check  v1alpha1.Check
+	// Round of the candidate, when it has to pass its checks once more. It, too,
+	// makes another run; 0 after the switch.
+	Round int32
+	Check v1alpha1.Check
 	// Targets all have to answer. A run without targets neither passes nor fails.
 	Targets []CheckTarget
 }
@@ -35,9 +38,10 @@ type CheckResult struct {
 	Stage  v1alpha1.CheckStage
 	Name   string
 	Digest string
+	Round  int32
 	// State is Passed once successThreshold rounds in a row succeeded, Failed
 	// once failureThreshold rounds in a row failed, else Running. A failed
-	// check stays failed until its digest changes.
+	// check stays failed until its digest or round changes.
 	State   v1alpha1.CheckState
 	Message string
 	At      time.Time

@@ -127,7 +127,8 @@ func anyCandidate(t *rapid.T) v1alpha1.CandidateStatus {
 	return v1alpha1.CandidateStatus{
 		Colour: anyColour(t), Digest: anyText(t), Revision: anyText(t), TemplateHash: anyText(t), Sequence: anyInt(t),
 		ObservedGeneration: anyInt(t), Since: anyTime(t), ReadyAt: maybe(t, "ready", anyTime), TestedAt: maybe(t, "tested", anyTime),
-		ProgressSince: maybe(t, "progress", anyTime),
+		ProgressSince: maybe(t, "progress", anyTime), Size: anyOf(t, "size", "", v1alpha1.PreviewSize, v1alpha1.FullSize, "x"),
+		Round: int32(anyOf(t, "round", 0, 1)), TestedReplicas: int32(anyInt(t)),
 		Halted: maybe(t, "halted", func(t *rapid.T) v1alpha1.HaltedStatus {
 			return v1alpha1.HaltedStatus{Reason: "x", Message: "y", At: anyTime(t)}
 		}),
@@ -169,6 +170,7 @@ func anySnapshot(t *rapid.T) rollout.Snapshot {
 	rel.Finalizers = anyOf(t, "finalizers", nil, []string{v1alpha1.Finalizer})
 	rel.DeletionTimestamp = maybe(t, "deletion", anyTime)
 	rel.Spec.Replicas = maybe(t, "replicas", func(t *rapid.T) int32 { return int32(anyInt(t)) })
+	rel.Spec.PreviewReplicas = maybe(t, "preview", func(t *rapid.T) int32 { return int32(anyInt(t)) })
 	if rapid.Bool().Draw(t, "no checks") {
 		rel.Spec.Checks = nil
 	}

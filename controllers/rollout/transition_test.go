@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/rollout"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -35,6 +36,7 @@ func transitions() map[string]transition {
 	released := active(func(a *v1alpha1.ActiveStatus) bool { return a.Sequence == 2 })
 	return map[string]transition{
 		"replicas": {func(s *v1alpha1.ReleaseSpec) { s.Replicas = ptr(int32(5)) }, false, func(w *world) bool { return w.serves().replicas == 5 }},
+		"previewReplicas": {func(s *v1alpha1.ReleaseSpec) { s.PreviewReplicas = ptr(int32(1)) }, false, (*world).wouldPreview},
 		"template": {func(s *v1alpha1.ReleaseSpec) { s.Template = template("v2") }, true, func(w *world) bool {
 			return w.serves().template.Spec.Containers[0].Image == "v2"
 		}},
@@ -60,6 +62,16 @@ func transitions() map[string]transition {
 		"revisionHistoryLimit": {func(s *v1alpha1.ReleaseSpec) { s.RevisionHistoryLimit = ptr(int32(0)) }, false, func(w *world) bool { return len(w.records) == 0 }},
 		"paused":               {func(s *v1alpha1.ReleaseSpec) { s.Paused = true }, false, func(w *world) bool { return w.condition(v1alpha1.ConditionPaused).Status == "True" }},
 	}
+}
+
+// wouldPreview tells whether other content would be prepared with one Pod.
+func (w *world) wouldPreview() bool {
+	s := w.snapshot()
+	s.Revision = "other"
+	return slices.ContainsFunc(rollout.Decide(s).Actions, func(a rollout.Action) bool {
+		m, is := a.(rollout.Materialise)
+		return is && m.Replicas == 1
+	})
 }
 
 // serves is the colour that does.

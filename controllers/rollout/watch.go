@@ -23,8 +23,8 @@ func (p *plan) watch() {
 		return
 	}
 	a := p.st.Active
-	p.run(v1alpha1.StageAfterSwitch, a.Digest, a.AfterSwitch, p.snap.Workload(a.Colour), 1)
-	p.recordResults(v1alpha1.StageAfterSwitch, a.Digest, a.AfterSwitch)
+	p.run(v1alpha1.StageAfterSwitch, a.Digest, 0, a.AfterSwitch, p.snap.Workload(a.Colour), 1)
+	p.recordResults(v1alpha1.StageAfterSwitch, a.Digest, 0, a.AfterSwitch)
 	failure, final := p.failure()
 	if failure == "" {
 		a.FailingSince = nil

@@ -29,7 +29,7 @@ type probe struct {
 }
 
 func (p *probe) is(r checks.Run) bool {
-	return p.run.Stage == r.Stage && p.run.Digest == r.Digest && reflect.DeepEqual(p.run.Check, r.Check)
+	return p.run.Stage == r.Stage && p.run.Digest == r.Digest && p.run.Round == r.Round && reflect.DeepEqual(p.run.Check, r.Check)
 }
 
 // Sync implements checks.Runner.
@@ -44,7 +44,7 @@ func (r *runner) Sync(_ types.NamespacedName, runs []checks.Run) {
 		}
 		now := r.operator.sim.clock
 		next = append(next, &probe{run: run, next: now.Add(time.Duration(run.Check.InitialDelaySeconds) * time.Second), result: checks.Result{
-			Stage: run.Stage, Name: run.Check.Name, Digest: run.Digest, State: v1alpha1.CheckRunning, Message: "not run yet", At: now,
+			Stage: run.Stage, Name: run.Check.Name, Digest: run.Digest, Round: run.Round, State: v1alpha1.CheckRunning, Message: "not run yet", At: now,
 		}})
 	}
 	r.probes = next
