@@ -127,6 +127,21 @@ func TestSync(t *testing.T) {
 				b.Errorf("the result is of %s", d)
 			}
 		},
+		"another round does, too": func(b *bench) {
+			b.prober.Sync(shop, []Run{run(before, "d1", "a")})
+			b.after(0)
+			b.wants(passed)
+			again := run(before, "d1", "a", "b")
+			again.Round = 1
+			b.tell("b", true)
+			b.prober.Sync(shop, []Run{again})
+			b.wants(running)
+			b.after(0)
+			b.wants(running)
+			if r := b.prober.Results(shop)[0].Round; r != 1 {
+				b.Errorf("the result is of round %d", r)
+			}
+		},
 		"another check of the same name does, too": func(b *bench) {
 			b.prober.Sync(shop, []Run{run(before, "d1", "a")})
 			b.after(0)

@@ -108,6 +108,9 @@ func TestPreviewReplicas(t *testing.T) {
 			w.run()
 			w.wants(v1alpha1.PhaseTesting)
 			w.wantsWaiting("the checks before the switch on all of its 3 Pods")
+			w.colours[green].missing = 1 // after it had grown
+			w.run()
+			w.wantsWaiting("the Pods of green")
 			if got := w.rel.Status.Candidate.Digest; got != digest {
 				t.Errorf("the digest was %s and is %s", digest, got)
 			}
@@ -360,7 +363,7 @@ func TestSizeOfPreviews(t *testing.T) {
 				}
 			}
 		},
-		"larger while it waits": func(t *testing.T) {
+		"D16 larger while it waits": func(t *testing.T) {
 			w := small(t)
 			w.scale(7)
 			w.run()
@@ -371,7 +374,7 @@ func TestSizeOfPreviews(t *testing.T) {
 			w.wantsTraffic(green)
 			w.wantsReplicas(green, 7)
 		},
-		"smaller while it waits, so that what was tested is all of it": func(t *testing.T) {
+		"D16 smaller while it waits, so that what was tested is all of it": func(t *testing.T) {
 			w := small(t)
 			w.scale(1)
 			w.run()
@@ -380,7 +383,7 @@ func TestSizeOfPreviews(t *testing.T) {
 			w.run()
 			w.wantsActions("Shift green epoch 2")
 		},
-		"larger, or smaller, while it grows": func(t *testing.T) {
+		"D16 larger, or smaller, while it grows": func(t *testing.T) {
 			for _, n := range []int32{5, 2} {
 				w := growing(t)
 				w.scale(n)
@@ -456,6 +459,21 @@ func TestSizeOfPreviews(t *testing.T) {
 			if got := w.rel.Status.Candidate.Digest; got != digest {
 				t.Errorf("another previewReplicas is another digest")
 			}
+		},
+		"previewReplicas is taken out while it is tested": func(t *testing.T) {
+			w := serving(t, withChecks, withPreview)
+			w.outcomes["smoke"] = v1alpha1.CheckRunning
+			w.edit("v2")
+			w.run()
+			w.pass(500 * time.Second)
+			w.respec(func(s *v1alpha1.ReleaseSpec) { s.PreviewReplicas = nil })
+			w.run()
+			w.wantsReplicas(green, 3)
+			w.pass(599 * time.Second)
+			w.wants(v1alpha1.PhaseTesting)
+			w.wantsTested(v1alpha1.FullSize, 1, 0)
+			w.pass(time.Second)
+			w.wants(v1alpha1.PhaseHalted)
 		},
 		"a Deployment that somebody scales": func(t *testing.T) {
 			w := small(t)

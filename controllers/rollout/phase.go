@@ -88,7 +88,7 @@ func (p *plan) waitingFor() string {
 	case v1alpha1.PhasePaused:
 		return "spec.paused to be set to false"
 	case v1alpha1.PhasePreparing:
-		if c != nil && c.Round > 0 {
+		if c != nil && c.Round > 0 && c.ReadyAt == nil {
 			return p.growth()
 		}
 		if c != nil {

@@ -35,7 +35,7 @@ func transitions() map[string]transition {
 	}
 	released := active(func(a *v1alpha1.ActiveStatus) bool { return a.Sequence == 2 })
 	return map[string]transition{
-		"replicas": {func(s *v1alpha1.ReleaseSpec) { s.Replicas = ptr(int32(5)) }, false, func(w *world) bool { return w.serves().replicas == 5 }},
+		"replicas":        {func(s *v1alpha1.ReleaseSpec) { s.Replicas = ptr(int32(5)) }, false, func(w *world) bool { return w.serves().replicas == 5 }},
 		"previewReplicas": {func(s *v1alpha1.ReleaseSpec) { s.PreviewReplicas = ptr(int32(1)) }, false, (*world).wouldPreview},
 		"template": {func(s *v1alpha1.ReleaseSpec) { s.Template = template("v2") }, true, func(w *world) bool {
 			return w.serves().template.Spec.Containers[0].Image == "v2"

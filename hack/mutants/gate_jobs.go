@@ -25,13 +25,13 @@ func jobGuards() []guard {
 			instead("job: a Service that finds its Pods", `	return p.bystander(d)
 }`, `	return ""
 }`),
-			instead("job: previews", `case !p.previewsComplete(c.Colour):`, `case false:`),
+			instead("job: previews", `case !p.previewsComplete(c.Colour, p.candidateReplicas()):`, `case false:`),
 			instead("job: given up", ` || c.Halted != nil && !job.Done`, ``),
 			instead("job: left behind", `!job.Foreign && !job.Leaving && !p.keepsJob(job)`, `false`),
 			instead("job: somebody else's is left alone", `!job.Foreign && !job.Leaving && !p.keepsJob(job)`, `!job.Leaving && !p.keepsJob(job)`),
 		),
 		out("I8", "controllers/jobcheck/job.go", named,
-			instead("job: name by content", `r.Check, r.Digest, fmt.Sprint(r.Number)`, `r.Check, fmt.Sprint(r.Number)`),
+			instead("job: name by content", `r.Check, r.Digest, fmt.Sprint(r.Round)`, `r.Check, fmt.Sprint(r.Round)`),
 			instead("job: name by run", `, fmt.Sprint(r.Number)}`, `}`),
 			instead("job: name by check", `r.UID, r.Check, r.Digest`, `r.UID, r.Digest`),
 			instead("job: address", `now[t.Pod+"="+t.IP] = true`, `now[t.Pod+"="+t.IP], now[t.Pod+"="] = true, true`),

@@ -39,6 +39,8 @@ func simGuards() []guard {
 		one("signature", "I6", "controllers/receipt/sign.go", "|| !ed25519.Verify(ed25519.PublicKey(k), data, sig)", ""),
 		one("commit fenced", "I7", reconciler, "client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})", "client.MergeFrom(base)"),
 		one("checks passed", "I8", gate, "case c.TestedAt == nil:", "case c.TestedAt == nil && c.Digest == \"\":"),
+		one("small candidate", "I1", gate, "case c.Size != v1alpha1.FullSize:", "case c.Size == \"\":"),
+		one("tested in full", "I8", growing, "	c.TestedAt = nil\n", ""),
 		one("journal resumes", "I10", switching, "		p.shift(sw)\n", ""),
 		one("one rollback", "I11", "controllers/rollout/watch.go", "if p.inRollback() || p.turnBack() || !p.observing() {", "if p.turnBack() || !p.observing() {"),
 		one("repair", "I12", "controllers/rollout/decide.go", "	p.repair()\n", ""),

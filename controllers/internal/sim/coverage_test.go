@@ -16,6 +16,7 @@ var reached = []string{
 	"intrusions", "promotions by break-glass", "reviews", "selectors moved by others", "candidates given up", "releases made anew", "refused by a guard", "holds", "windows", "votes kept as demands were added",
 	"configurations changed", "copies spoilt", "rollbacks by hand", "releases taken down", "candidates aborted", "candidates retried", "requests refused", "budgets spoilt",
 	"far ways back", "far ways back in the calm", "records spoilt", "restarts", "restarts cancelled",
+	"candidates that grew", "promotions whose Pods were counted",
 }
 
 func (c *coverage) check(t *testing.T) {

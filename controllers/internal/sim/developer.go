@@ -64,7 +64,7 @@ func (s *sim) createRelease(u user) {
 	rel := &v1alpha1.Release{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: releaseName},
 		Spec: v1alpha1.ReleaseSpec{
-			Replicas: ptr(int32(1 + s.rng.IntN(3))), Template: s.template(s.image()),
+			Replicas: ptr(int32(1 + s.rng.IntN(3))), PreviewReplicas: s.previews.of(), Template: s.template(s.image()),
 			Services:       []v1alpha1.ServiceRef{{Name: "shop"}},
 			Checks:         s.checks(),
 			ObserveSeconds: int32(20 + s.rng.IntN(60)), KeepIdleSeconds: ptr(int32(s.rng.IntN(90))),
@@ -149,6 +149,7 @@ func (s *sim) develop() {
 		if n != 16 && small%3 == 0 {
 			rel.Spec.Paused = false
 		}
+		s.previews.resize(&rel.Spec)
 	})
 }
 

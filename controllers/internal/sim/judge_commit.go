@@ -84,12 +84,13 @@ func (o *oracle) promotion(actor string, rel *v1alpha1.Release, c *commitment) {
 	case o.offered[c.to.Digest].content != contentOf(rel.Spec):
 		o.sim.violate("I1", "what is promoted is not what the spec says: %s", c.to.Digest)
 	}
+	o.complete(actor, rel, c)
 	if rel.Spec.Checks == nil {
 		return
 	}
 	for _, check := range rel.Spec.Checks.BeforeSwitch {
-		if !o.passed[c.to.Digest+"/"+check.Name] {
-			o.sim.violate("I8", "epoch %d is committed, and check %s has not passed", c.epoch, check.Name)
+		if on, fewest := o.passed[c.to.Digest+"/"+check.Name], o.fewest[c.to.Digest]; on == 0 || on < fewest {
+			o.sim.violate("I8", "epoch %d is committed, and check %s has passed on %d Pods of at least %d", c.epoch, check.Name, on, fewest)
 		}
 	}
 }

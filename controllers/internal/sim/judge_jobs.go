@@ -20,7 +20,7 @@ func (o *oracle) jobPassed(j *batchv1.Job, addresses []string) {
 			return
 		}
 	}
-	o.passed[digest+"/"+j.Labels[v1alpha1.CheckLabel]] = true
+	o.passedOn(digest, j.Labels[v1alpha1.CheckLabel], len(addresses))
 }
 
 // observeJob: I10. A Job that the operator has seen is not made again, unless

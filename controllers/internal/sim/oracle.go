@@ -36,7 +36,9 @@ type oracle struct {
 	commits map[int64]*commitment
 	// landed epochs by digest: contents that were promoted.
 	promoted map[string]*commitment
-	passed   map[string]bool
+	// passed is on how many Pods each check of a content did, and fewest how many a
+	// content had to have, at least, since it is offered.
+	passed, fewest map[string]int32
 	// moves has the version at which a Service moved in an epoch.
 	moves map[move]int64
 	// foreign is the version of the last change of a selector by somebody else.
@@ -124,12 +126,12 @@ func (o *oracle) open(uid types.UID) {
 	o.emergencies, o.asked = newEmergencies(), map[string]ask{}
 	o.known, o.returned = map[string]bool{}, map[string]bool{}
 	o.anew = map[string]bool{}
-	o.passed, o.moves, o.rollbacks = map[string]bool{}, map[move]int64{}, map[int64]int64{}
+	o.passed, o.fewest, o.moves, o.rollbacks = map[string]int32{}, map[string]int32{}, map[move]int64{}, map[int64]int64{}
 }
 
 // contentOf is all of a spec that is approved.
 func contentOf(spec v1alpha1.ReleaseSpec) string {
-	spec.Replicas, spec.RevisionHistoryLimit, spec.Paused = nil, nil, false
+	spec.Replicas, spec.PreviewReplicas, spec.RevisionHistoryLimit, spec.Paused = nil, nil, nil, false
 	raw, err := json.Marshal(spec)
 	if err != nil {
 		panic(err)
@@ -162,10 +164,12 @@ func (o *oracle) observeRelease(r record) {
 		o.authors[r.actor] = true
 	case r.verb == verbStatus:
 		if isOperator(r.actor) {
+			o.sized(r.after.(*v1alpha1.Release))
 			o.status(r.actor, r.before.(*v1alpha1.Release), r.after.(*v1alpha1.Release))
 		}
 	case !isOperator(r.actor):
 		before, after := r.before.(*v1alpha1.Release), r.after.(*v1alpha1.Release)
+		o.sized(after)
 		o.edited(r.actor, before, after)
 		o.voted(r.actor, before, after)
 		o.spoke(r.actor, before, after)
@@ -247,7 +251,7 @@ func votesIn(rel *v1alpha1.Release) map[string]string {
 
 // checkPassed notes that a check really passed.
 func (o *oracle) checkPassed(run checks.Run) {
-	o.passed[run.Digest+"/"+run.Check.Name] = true
+	o.passedOn(run.Digest, run.Check.Name, len(run.Targets))
 }
 
 // operatorNamed is the process behind an actor; nil when it has ended.

@@ -49,6 +49,7 @@ type sim struct {
 	jobs                   *jobs
 	records                *records
 	restarts               restarts
+	previews               *previews
 	pods                   map[string]*podFacts
 	podNumber, imageNumber int
 	sickAt                 map[string]time.Time
@@ -85,7 +86,7 @@ func newSim(seed uint64) *sim {
 		clock: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
 		pods:  map[string]*podFacts{}, sickAt: map[string]time.Time{}, seen: newCoverage(), gate: intactGate{},
 	}
-	s.jobs, s.restarts = newJobs(seed), newRestarts(seed)
+	s.jobs, s.restarts, s.previews = newJobs(seed), newRestarts(seed), newPreviews(seed)
 	s.records = newRecords(seed)
 	s.weather = newWeather(s.rng)
 	s.server = newAPIServer(s.now, func() int { return s.steps })

@@ -132,7 +132,7 @@ func releaseLine(o *v1alpha1.Release) string {
 		out += fmt.Sprintf(" former %s", f.Colour)
 	}
 	if c := st.Candidate; c != nil {
-		out += fmt.Sprintf(" candidate %d %s %.12s ready %t tested %t approvals %s", c.Sequence, c.Colour, c.Digest, c.ReadyAt != nil, c.TestedAt != nil, st.Approvals)
+		out += fmt.Sprintf(" candidate %d %s %.12s %s ready %t tested %t on %d approvals %s", c.Sequence, c.Colour, c.Digest, c.Size, c.ReadyAt != nil, c.TestedAt != nil, c.TestedReplicas, st.Approvals)
 		if c.Halted != nil {
 			out += " halted " + c.Halted.Reason
 		}

@@ -76,6 +76,7 @@ func recordRules() []rule {
 		admitted: []attempt{
 			{what: "the editor joins", who: "dana", on: "releases/shop", change: all(image("v2"), stamp(dana, dev))},
 			{what: "a list begins anew when all is promoted", who: "dana", on: "releases/calm", change: all(image("v2"), stamp(dana))},
+			{what: "previewReplicas is not content", who: "dana", on: "releases/shop", change: set("spec.previewReplicas", int64(1))},
 			{what: "paused is not content", who: "dana", on: "releases/shop", change: set("spec.paused", true)},
 		},
 	}, {
