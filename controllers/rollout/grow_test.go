@@ -333,6 +333,23 @@ func TestGrowingIsInterrupted(t *testing.T) {
 			w.pass(2 * time.Hour)
 			w.wantsReplicas(blue, 3)
 		},
+		"kept content is gone back to with all of its Pods, in the place of a small candidate": func(t *testing.T) {
+			w, first, _ := third(t, withPreview)
+			w.edit("v4")
+			w.run()
+			w.wantsReplicas(green, 1)
+			w.lag = true
+			w.askFar(first, "olga")
+			w.run()
+			w.wantsReplicas(green, 3)
+			w.wantsTraffic(blue) // one endpoint is known
+			w.lag = false
+			w.run()
+			w.wantsTraffic(green)
+			w.wantsReplicas(blue, 1)
+			w.wants(v1alpha1.PhaseAwaitingApproval)
+			w.wantsTested(v1alpha1.PreviewSize, 0, 1)
+		},
 		"a record that does not say the size": func(t *testing.T) {
 			w := awaiting(t, withChecks)
 			c := w.rel.Status.Candidate

@@ -18,7 +18,7 @@ type previews struct {
 }
 
 func newPreviews(seed uint64) *previews {
-	return &previews{on: seed%3 == 0, rng: rand.New(rand.NewPCG(seed, 0x70726576))}
+	return &previews{on: seed%4 == 1, rng: rand.New(rand.NewPCG(seed, 0x70726576))}
 }
 
 // of is what a developer writes, at times nothing.
