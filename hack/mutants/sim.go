@@ -53,7 +53,6 @@ func simGuards() []guard {
 		one("config in use", "I2", "controllers/rollout/config.go", "used := p.references(v1alpha1.Blue, v1alpha1.Green)", "used := p.references()"),
 		one("job succeeded", "I8", "controllers/rollout/jobs.go", "case job.Succeeded:", "case job.Done:"),
 		one("jobs left behind", "I13", "controllers/rollout/decide.go", "	p.dropJobs()\n", ""),
-		one("no restart on the way back", "I2", "controllers/rollout/watch.go", "	p.leaveRestart(&to)\n", ""),
 		one("config restored", "I12", "controllers/rollout/decide.go", "	p.keepConfig()\n", ""),
 		one("config left behind", "I13", "controllers/rollout/decide.go", "	p.collect()\n", ""),
 		{name: "intent first", invariant: "I9", edits: []edit{{reconciler,

@@ -178,6 +178,7 @@ func (o *oracle) happened(c *commitment, was *v1alpha1.ReleaseStatus) {
 		o.sim.seen.add("promotions")
 	case v1alpha1.SwitchRollback:
 		o.sim.seen.add("rollbacks")
+		delete(o.asked, v1alpha1.RestartAnnotation) // going back makes no Pods anew
 		o.inherit(c, was)
 	case v1alpha1.SwitchRepair:
 		o.sim.seen.add("repairs")
