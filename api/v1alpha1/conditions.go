@@ -72,12 +72,15 @@ const (
 	ReasonInvalidSpec = "InvalidSpec"
 	// ReasonServiceMissing: a Service of spec.services does not exist.
 	ReasonServiceMissing = "ServiceMissing"
+	// ReasonServicePortsDiffer: a Service has other ports than those that
+	// spec.services says.
+	ReasonServicePortsDiffer = "ServicePortsDiffer"
 	// ReasonServiceForeign: a Service belongs to another Release.
 	ReasonServiceForeign = "ServiceForeign"
 	// ReasonServiceUnsupported: a Service has a type that cannot be switched.
 	ReasonServiceUnsupported = "ServiceUnsupported"
 	// ReasonSelectorConflict: a Service's selector would lead traffic to Pods
-	// that were not approved, or somebody keeps changing it.
+	// that were not approved, or somebody keeps changing it, or deleting the Service.
 	ReasonSelectorConflict = "SelectorConflict"
 	// ReasonOriginUnusable: the Deployment of spec.workloadRef cannot be taken over.
 	ReasonOriginUnusable = "OriginUnusable"

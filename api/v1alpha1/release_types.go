@@ -76,9 +76,9 @@ type ReleaseSpec struct {
 	// +required
 	Template corev1.PodTemplateSpec `json:"template"`
 
-	// services are the Services that follow the active colour. They must exist
-	// in the Release's namespace and belong to no other Release. All of them
-	// move in one switch.
+	// services are the Services that follow the active colour. They are in the
+	// Release's namespace and belong to no other Release. One that does not exist is
+	// made if its ports are written here. All of them move in one switch.
 	// +required
 	// +listType=map
 	// +listMapKey=name
@@ -216,33 +216,6 @@ const (
 	// DeleteOnDeletion takes it down.
 	DeleteOnDeletion DeletionPolicy = "Delete"
 )
-
-// ServiceRef names a Service that follows the active colour.
-// +kubebuilder:validation:XValidation:rule="!has(self.preview) || self.preview != self.name",message="services[].preview must differ from services[].name"
-type ServiceRef struct {
-	// name of the Service in the Release's namespace.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=55
-	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
-	Name string `json:"name"`
-	// preview is the name of the Service that leads to the candidate. The
-	// operator creates it with the ports of the active one. Unset means
-	// <name>-preview.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
-	Preview string `json:"preview,omitempty"`
-}
-
-// PreviewName is the name of the preview Service.
-func (s ServiceRef) PreviewName() string {
-	if s.Preview != "" {
-		return s.Preview
-	}
-	return s.Name + "-preview"
-}
 
 // AddedApproval is what the Release demands beyond the policies.
 type AddedApproval struct {

@@ -134,15 +134,29 @@ func (a *Actor) pointPreview(ctx context.Context, rel *v1alpha1.Release, pv roll
 		p.Spec.Ports = previewPorts(pv.Ports)
 		return a.patchService(ctx, rel.Namespace, pv.Preview, &p)
 	}
-	svc := &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: rel.Namespace, Name: pv.Preview,
-			Labels: map[string]string{v1alpha1.ReleaseLabel: rel.Name, v1alpha1.RoleLabel: v1alpha1.RolePreview},
-		},
-		Spec: corev1.ServiceSpec{Selector: selector, Ports: previewPorts(pv.Ports)},
-	}
+	svc := ours(rel, pv.Preview, v1alpha1.RolePreview)
+	svc.Spec = corev1.ServiceSpec{Selector: selector, Ports: previewPorts(pv.Ports)}
 	if err := a.Client.Create(ctx, svc); err != nil {
 		return fmt.Errorf("create preview Service %s/%s: %w", rel.Namespace, pv.Preview, err)
+	}
+	return nil
+}
+
+// ours is a Service with our labels.
+func ours(rel *v1alpha1.Release, name, role string) *corev1.Service {
+	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{
+		Namespace: rel.Namespace, Name: name,
+		Labels: map[string]string{v1alpha1.ReleaseLabel: rel.Name, v1alpha1.RoleLabel: role},
+	}}
+}
+
+// makeService creates a Service as one is that was claimed before the first switch.
+func (a *Actor) makeService(ctx context.Context, rel *v1alpha1.Release, m rollout.MakeService) error {
+	svc := ours(rel, m.Service, v1alpha1.RoleActive)
+	svc.Annotations = map[string]string{v1alpha1.EpochAnnotation: "0"}
+	svc.Spec = corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, Selector: selectorOf(rel.Name, v1alpha1.ColourNone), Ports: m.Ports}
+	if err := a.Client.Create(ctx, svc); err != nil {
+		return fmt.Errorf("create Service %s/%s: %w", rel.Namespace, m.Service, err)
 	}
 	return nil
 }

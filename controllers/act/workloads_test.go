@@ -36,6 +36,23 @@ func TestPointPreview(t *testing.T) {
 	}
 }
 
+// A Service that was not there leads nowhere, whoever makes it and whenever.
+func TestMakeService(t *testing.T) {
+	c := newCluster(t)
+	m := rollout.MakeService{Service: "shop", Ports: service("shop").Spec.Ports}
+	c.must(release(), m)
+	made := get[corev1.Service](c, "shop")
+	if !reflect.DeepEqual(made.Labels, map[string]string{v1alpha1.ReleaseLabel: "shop", v1alpha1.RoleLabel: v1alpha1.RoleActive}) || made.Annotations[v1alpha1.EpochAnnotation] != "0" {
+		t.Errorf("its marks are %v %v", made.Labels, made.Annotations)
+	}
+	if made.Spec.Type != corev1.ServiceTypeClusterIP || !reflect.DeepEqual(made.Spec.Selector, ours("none")) || !reflect.DeepEqual(made.Spec.Ports, m.Ports) {
+		t.Errorf("it is %+v", made.Spec)
+	}
+	if err := c.carry(release(), m); !apierrors.IsAlreadyExists(err) {
+		t.Errorf("made twice: %v", err)
+	}
+}
+
 // I17: what is given back works as before, without our marks.
 func TestSurrender(t *testing.T) {
 	c := newCluster(t, service("shop"))
@@ -127,6 +144,7 @@ func TestErrors(t *testing.T) {
 		"patch Service prod/shop":                  rollout.Claim{Service: "shop", ResourceVersion: "7"},
 		"create Deployment prod/shop-green":        rollout.Materialise{Colour: v1alpha1.Green},
 		"patch Deployment prod/shop-blue":          rollout.Scale{Colour: v1alpha1.Blue, Replicas: 9},
+		"create Service prod/made":                 rollout.MakeService{Service: "made"},
 		"create preview Service prod/p":            rollout.PointPreview{Preview: "p"},
 		"patch Service prod/shop: ":                rollout.ShiftTraffic{Epoch: 1, To: v1alpha1.Blue, Services: writes("shop")},
 		"patch Service prod/shop: no":              rollout.Fence{Epoch: 1, Services: writes("shop")},

@@ -161,6 +161,19 @@ func TestNothingIsThere(t *testing.T) {
 	}
 }
 
+// A Service that is being deleted is not there, and its name is not free.
+func TestServiceIsLeaving(t *testing.T) {
+	leaving := func(s *corev1.Service) {
+		now := metav1.NewTime(noon)
+		s.DeletionTimestamp, s.Finalizers = &now, []string{"service.kubernetes.io/load-balancer-cleanup"}
+	}
+	preview := service("shop-preview", func(s *corev1.Service) { s.Labels[v1alpha1.RoleLabel] = v1alpha1.RolePreview; leaving(s) })
+	got := see(t, service("shop", leaving), preview).Services[0]
+	if got.Exists || got.ResourceVersion == "" || got.Owner != "" || got.Preview.Exists {
+		t.Errorf("it sees %+v", got)
+	}
+}
+
 func TestWorkloads(t *testing.T) {
 	leaving := deployment("green")
 	now := metav1.NewTime(noon)

@@ -111,7 +111,9 @@ func (o *Observer) service(ctx context.Context, s *rollout.Snapshot, ref v1alpha
 	if err != nil {
 		return out, err
 	}
-	if active != nil {
+	if active != nil && active.DeletionTimestamp != nil {
+		out.ResourceVersion = active.ResourceVersion
+	} else if active != nil {
 		out.Exists = true
 		out.Owner = active.Labels[v1alpha1.ReleaseLabel]
 		out.Unsupported = unsupported(active)
@@ -132,7 +134,7 @@ func (o *Observer) service(ctx context.Context, s *rollout.Snapshot, ref v1alpha
 
 func (o *Observer) preview(ctx context.Context, s *rollout.Snapshot, pv *rollout.Preview) error {
 	svc, err := o.get(ctx, s.Release.Namespace, pv.Name)
-	if err != nil || svc == nil {
+	if err != nil || svc == nil || svc.DeletionTimestamp != nil {
 		return err
 	}
 	pv.Exists = true
@@ -149,7 +151,7 @@ func (o *Observer) preview(ctx context.Context, s *rollout.Snapshot, pv *rollout
 func (o *Observer) get(ctx context.Context, namespace, name string) (*corev1.Service, error) {
 	var svc corev1.Service
 	err := o.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &svc)
-	if apierrors.IsNotFound(err) || err == nil && svc.DeletionTimestamp != nil {
+	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {

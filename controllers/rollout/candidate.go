@@ -71,7 +71,7 @@ func (p *plan) addAuthors(c *v1alpha1.CandidateStatus) {
 // add to its demands.
 func (p *plan) refreshDigest(c *v1alpha1.CandidateStatus) {
 	w := p.snap.Workload(c.Colour)
-	if !p.materialised(c, w) || len(p.blockers) > 0 {
+	if !p.materialised(c, w) || len(p.blockers) > 0 || !p.servicesThere() {
 		return
 	}
 	policies := p.covered(c)

@@ -53,6 +53,8 @@ type world struct {
 	config   map[v1alpha1.ConfigRef]string
 	copies   map[v1alpha1.ConfigRef]*rollout.Copy
 	services map[string]*service
+	// unwanted are Services that somebody deletes as soon as they are there.
+	unwanted map[string]bool
 	budgets  map[v1alpha1.Colour]*budget
 	// budgeted is what was done to them. It is not in did: few scenarios are about it.
 	budgeted []string
@@ -95,7 +97,7 @@ type colour struct {
 
 type service struct {
 	owner, unsupported string
-	preview            bool
+	preview, leaving   bool
 	selector           map[string]string
 	epoch              int64
 	ports              []corev1.ServicePort

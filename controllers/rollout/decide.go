@@ -69,6 +69,7 @@ func (p *plan) steps() {
 	p.abort()
 	p.retry()
 	p.claim()
+	p.makeServices()
 	p.giveBack()
 	p.prepare()
 	p.test()

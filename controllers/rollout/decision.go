@@ -93,6 +93,13 @@ type Claim struct {
 	Epoch    int64
 }
 
+// MakeService creates a Service that is not there, leading nowhere: whoever was
+// asleep and does this late moves no traffic by it.
+type MakeService struct {
+	Service string
+	Ports   []corev1.ServicePort
+}
+
 // Materialise brings a colour's Deployment to the content of the spec or, when
 // Template is not nil, to content that is kept. An empty ResourceVersion means that
 // it does not exist yet.
@@ -276,6 +283,7 @@ type Remove struct {
 }
 
 func (Claim) isAction()           {}
+func (MakeService) isAction()     {}
 func (Materialise) isAction()     {}
 func (Scale) isAction()           {}
 func (Restart) isAction()         {}

@@ -45,17 +45,18 @@ func (p *plan) findFaults() {
 }
 
 func (p *plan) findServiceFaults(svc *Service) {
-	name, namespace := svc.Name, p.snap.Release.Namespace
+	name := svc.Name
 	switch {
 	case !svc.Exists:
-		p.block(v1alpha1.ReasonServiceMissing, fmt.Sprintf(
-			"Service %s of spec.services does not exist; create it in namespace %s, without a selector", name, namespace))
+		p.findMissing(svc)
 	case svc.Owner != "" && svc.Owner != p.snap.Release.Name:
 		p.block(v1alpha1.ReasonServiceForeign, fmt.Sprintf(
 			"Service %s of spec.services belongs to Release %s; name another Service, or delete that Release first", name, svc.Owner))
 	case svc.Unsupported != "":
 		p.block(v1alpha1.ReasonServiceUnsupported, fmt.Sprintf(
 			"Service %s of spec.services %s; use a Service of type ClusterIP, NodePort or LoadBalancer", name, svc.Unsupported))
+	case p.portsDiffer(svc):
+		p.block(v1alpha1.ReasonServicePortsDiffer, p.howToAgree(svc))
 	case svc.Preview.Foreign:
 		p.block(v1alpha1.ReasonServiceForeign, fmt.Sprintf(
 			"Service %s exists and is not the preview of Service %s; delete it, or set services[].preview to another name",

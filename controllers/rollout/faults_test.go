@@ -21,6 +21,10 @@ func TestFaults(t *testing.T) {
 	}{
 		"a Service is not there": {v1alpha1.ReasonServiceMissing, "create it",
 			func(w *world) { delete(w.services, "admin") }, func(w *world) { w.addService("admin") }},
+		"a Service is not there, and can be made": {v1alpha1.ReasonServiceMissing, "or set services[].ports, so that the operator makes it: kubectl edit release shop -n prod",
+			func(w *world) { delete(w.services, "admin") }, func(w *world) { w.setPorts("admin", 80) }},
+		"a Service has other ports": {v1alpha1.ReasonServicePortsDiffer, `kubectl patch release shop -n prod --type=json -p '[{"op":"remove","path":"/spec/services/1/ports"}]', or name a Service there that does not exist`,
+			func(w *world) { w.setPorts("admin", 81) }, func(w *world) { w.setPorts("admin") }},
 		"a Service is another Release's": {v1alpha1.ReasonServiceForeign, "belongs to Release other",
 			func(w *world) { w.services["admin"].owner = "other" }, func(w *world) { w.services["admin"].owner = "" }},
 		"a Service has no selector to switch": {v1alpha1.ReasonServiceUnsupported, "is headless",

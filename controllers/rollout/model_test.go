@@ -113,6 +113,8 @@ func (w *world) carry(a rollout.Action) bool {
 				svc.selector = a.Back
 			}
 		})
+	case rollout.MakeService:
+		return w.makeService(a)
 	case rollout.PointPreview:
 		return w.pointPreview(a)
 	case rollout.ShiftTraffic:
@@ -200,6 +202,18 @@ func (w *world) pointPreview(a rollout.PointPreview) bool {
 	return w.touch(&svc.version, func() { svc.selector, svc.ports = ours(string(a.Colour)), a.Ports })
 }
 
+func (w *world) makeService(a rollout.MakeService) bool {
+	if w.services[a.Service] != nil {
+		return false
+	}
+	svc := w.addService(a.Service)
+	svc.owner, svc.selector, svc.ports = "shop", ours(v1alpha1.ColourNone), a.Ports
+	if w.unwanted[a.Service] {
+		delete(w.services, a.Service)
+	}
+	return true
+}
+
 // write is one write for each Service, each refused when the Service changed or
 // its epoch does not grow, as the admission policy has it.
 func (w *world) write(writes []rollout.ServiceWrite, epoch int64, selector map[string]string) bool {
@@ -261,7 +275,9 @@ func selects(selector, labels map[string]string) bool {
 // read is a Service and its preview as package observe reads them.
 func (w *world) read(ref v1alpha1.ServiceRef) rollout.Service {
 	out := rollout.Service{Name: ref.Name, Preview: rollout.Preview{Name: ref.PreviewName()}}
-	if svc := w.services[ref.Name]; svc != nil {
+	if svc := w.services[ref.Name]; svc != nil && svc.leaving {
+		out.ResourceVersion = fmt.Sprint(svc.version)
+	} else if svc != nil {
 		out.Exists, out.Owner, out.Unsupported = true, svc.owner, svc.unsupported
 		out.ResourceVersion, out.Selector, out.Epoch = fmt.Sprint(svc.version), svc.selector, svc.epoch
 		out.Colour, out.Parked = leadsTo(svc.selector)
@@ -302,6 +318,8 @@ func spell(a rollout.Action) string {
 			return fmt.Sprintf("LeadBack %s", a.Service)
 		}
 		return fmt.Sprintf("Claim %s", a.Service)
+	case rollout.MakeService:
+		return "MakeService " + a.Service
 	case rollout.Materialise:
 		return fmt.Sprintf("Materialise %s %d", a.Colour, a.Replicas)
 	case rollout.StartJob:

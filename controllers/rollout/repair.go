@@ -35,12 +35,27 @@ func (p *plan) repair() {
 	}
 	if n, until := p.recentRepairs(); n >= repairLimit {
 		p.wake(until)
-		p.block(v1alpha1.ReasonSelectorConflict, fmt.Sprintf(
-			"something keeps changing the selector of Service %s; take the selector out of the manifests that it syncs", moved[0]))
+		p.block(v1alpha1.ReasonSelectorConflict, p.insisting(moved[0]))
 		return
 	}
-	p.begin(v1alpha1.SwitchRepair, p.st.Active.Content, fmt.Sprintf(
-		"the selector of Service %s was changed by %s and is put back to %s", moved[0], p.mover(moved[0]), p.st.Active.Colour), nil)
+	p.begin(v1alpha1.SwitchRepair, p.st.Active.Content, p.why(moved[0]), nil)
+}
+
+// insisting says what is done to a Service again and again.
+func (p *plan) insisting(service string) string {
+	if p.toMake(p.service(service)) {
+		return fmt.Sprintf("something keeps deleting Service %s, which serves, or keeps it from being made; see what does, and take that away: kubectl get events -n %s",
+			service, p.snap.Release.Namespace)
+	}
+	return fmt.Sprintf("something keeps changing the selector of Service %s; take the selector out of the manifests that it syncs", service)
+}
+
+// why a repair is begun.
+func (p *plan) why(service string) string {
+	if p.toMake(p.service(service)) {
+		return fmt.Sprintf("Service %s was deleted by someone else and is made again, leading to %s", service, p.st.Active.Colour)
+	}
+	return fmt.Sprintf("the selector of Service %s was changed by %s and is put back to %s", service, p.mover(service), p.st.Active.Colour)
 }
 
 // mover is who led a Service away: somebody else, or a switch of our own that
@@ -53,11 +68,11 @@ func (p *plan) mover(service string) string {
 	return "someone else"
 }
 
-// strays are the Services of the active content that somebody led away.
+// strays are the Services of the active content that somebody led away or deleted.
 func (p *plan) strays() (services []string) {
 	for i := range p.snap.Services {
 		svc := &p.snap.Services[i]
-		if p.usable(svc) && p.leads(svc.Name) && p.astray(svc) {
+		if p.leads(svc.Name) && (p.usable(svc) && p.astray(svc) || p.toMake(svc)) {
 			services = append(services, svc.Name)
 		}
 	}

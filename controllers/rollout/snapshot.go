@@ -153,7 +153,9 @@ func (w Workload) leaving() bool { return !w.Exists && w.ResourceVersion != "" }
 
 // Service is an active Service and its preview.
 type Service struct {
-	Name   string
+	Name string
+	// Exists is false as soon as it is being deleted. It has a ResourceVersion
+	// until it is gone.
 	Exists bool
 	// Owner is the Release that its label names; empty before it is claimed.
 	Owner string

@@ -76,6 +76,9 @@ func (p *plan) shift(sw *v1alpha1.SwitchStatus) {
 	if len(a.Services) > 0 {
 		p.do(a)
 	}
+	if sw.Reason == v1alpha1.SwitchRepair {
+		p.makeWhatServes() // last: one that cannot be made keeps none from being led back
+	}
 }
 
 // standsUntil is the moment from which a promotion would be called off if nothing
@@ -114,11 +117,13 @@ func (p *plan) journal() {
 	all, some := p.progress(sw)
 	switch {
 	case sw.PatchedAt != nil:
-		if !all {
-			sw.SettledAt = p.settled() // somebody moved a selector: it is repaired by a switch of its own
+		if !all || p.lacks() {
+			sw.SettledAt = p.settled() // somebody moved a selector, or deleted a Service: it is repaired by a switch of its own
 			return
 		}
 		p.settle(sw)
+	case sw.Reason == v1alpha1.SwitchRepair && p.lacks():
+		p.makeAgain(sw, all)
 	case all && some:
 		p.landed(sw)
 	case !some && sw.Reason.Promotes() && p.calledOff(sw) != "":
@@ -279,13 +284,7 @@ func (p *plan) landed(sw *v1alpha1.SwitchStatus) {
 	sw.PatchedAt = &now
 	p.note(sw.Reason != v1alpha1.SwitchPromote, NoticeTrafficSwitched, fmt.Sprintf(
 		"Services lead to %s (%sepoch %d, %s)", p.called(sw.To), digested(sw.To), sw.Epoch, sw.Reason))
-	p.st.History = append([]v1alpha1.HistoryEntry{{
-		Epoch: sw.Epoch, Reason: sw.Reason, Colour: sw.To.Colour, Digest: sw.To.Digest,
-		Approvers: sw.Approvers, BreakGlass: sw.BreakGlass.DeepCopy(), AskedBy: sw.AskedBy, At: p.now(),
-	}}, p.st.History...)
-	if len(p.st.History) > historyLimit {
-		p.st.History = p.st.History[:historyLimit]
-	}
+	p.remember(sw)
 	switch sw.Reason {
 	case v1alpha1.SwitchPromote, v1alpha1.SwitchBreakGlass:
 		p.promoted(sw)
@@ -296,6 +295,17 @@ func (p *plan) landed(sw *v1alpha1.SwitchStatus) {
 		p.note(true, NoticeSelectorRepaired, sw.Message)
 	}
 	p.settle(sw)
+}
+
+// remember puts a switch into the history.
+func (p *plan) remember(sw *v1alpha1.SwitchStatus) {
+	p.st.History = append([]v1alpha1.HistoryEntry{{
+		Epoch: sw.Epoch, Reason: sw.Reason, Colour: sw.To.Colour, Digest: sw.To.Digest,
+		Approvers: sw.Approvers, BreakGlass: sw.BreakGlass.DeepCopy(), AskedBy: sw.AskedBy, At: p.now(),
+	}}, p.st.History...)
+	if len(p.st.History) > historyLimit {
+		p.st.History = p.st.History[:historyLimit]
+	}
 }
 
 // settle records that the endpoints follow the selectors.

@@ -97,9 +97,18 @@ func microless(t time.Time) *metav1.Time {
 	return &m
 }
 
-// samePorts compares what a preview takes over from its active Service.
+// samePorts compares what a preview takes over from its active Service: all but
+// nodePort, which the API server picks.
 func samePorts(a, b []corev1.ServicePort) bool {
 	return slices.EqualFunc(a, b, func(x, y corev1.ServicePort) bool {
-		return x.Name == y.Name && x.Port == y.Port && x.TargetPort == y.TargetPort && x.Protocol == y.Protocol
+		return x.Name == y.Name && x.Port == y.Port && x.TargetPort == y.TargetPort && x.Protocol == y.Protocol && spoken(x) == spoken(y)
 	})
+}
+
+// spoken is the application protocol of a port; empty if none is written.
+func spoken(p corev1.ServicePort) string {
+	if p.AppProtocol == nil {
+		return ""
+	}
+	return *p.AppProtocol
 }

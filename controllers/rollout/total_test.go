@@ -87,7 +87,7 @@ func anyInt(t *rapid.T) int64 { return anyOf(t, "number", int64(-1), 0, 1, 2, 1<
 func anyText(t *rapid.T) string { return anyOf(t, "text", "", "x", "y") }
 
 func anyRefs(t *rapid.T) []v1alpha1.ServiceRef {
-	return anyOf(t, "refs", nil, []v1alpha1.ServiceRef{{Name: "shop"}}, []v1alpha1.ServiceRef{{Name: "shop"}, {Name: "admin", Preview: "x"}})
+	return anyOf(t, "refs", nil, []v1alpha1.ServiceRef{{Name: "shop"}}, []v1alpha1.ServiceRef{{Name: "shop", Ports: []v1alpha1.ServicePort{{Port: 80}}}, {Name: "admin", Preview: "x"}})
 }
 
 func anyContent(t *rapid.T) v1alpha1.Content {

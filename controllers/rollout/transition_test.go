@@ -40,8 +40,12 @@ func transitions() map[string]transition {
 		"template": {func(s *v1alpha1.ReleaseSpec) { s.Template = template("v2") }, true, func(w *world) bool {
 			return w.serves().template.Spec.Containers[0].Image == "v2"
 		}},
-		"services": {func(s *v1alpha1.ReleaseSpec) { s.Services = []v1alpha1.ServiceRef{{Name: "shop", Preview: "next"}} }, true, func(w *world) bool { return w.services["next"] != nil }},
-		"config":   {func(s *v1alpha1.ReleaseSpec) { s.Config = &v1alpha1.ConfigSpec{Snapshot: ptr(false)} }, true, released},
+		"services": {func(s *v1alpha1.ReleaseSpec) {
+			s.Services = []v1alpha1.ServiceRef{{Name: "shop", Preview: "next", Ports: []v1alpha1.ServicePort{{Name: "http", Port: 80, TargetPort: &intstr.IntOrString{}}}}}
+		}, true, func(w *world) bool {
+			return w.services["next"] != nil && len(w.rel.Status.Active.Services[0].Ports) == 1
+		}},
+		"config": {func(s *v1alpha1.ReleaseSpec) { s.Config = &v1alpha1.ConfigSpec{Snapshot: ptr(false)} }, true, released},
 		"checks": {func(s *v1alpha1.ReleaseSpec) {
 			s.Checks = &v1alpha1.Checks{AfterSwitch: []v1alpha1.Check{check("live")}}
 		}, true, active(func(a *v1alpha1.ActiveStatus) bool { return len(a.AfterSwitch) == 1 })},

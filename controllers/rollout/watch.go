@@ -155,7 +155,13 @@ func (p *plan) lookAt(c v1alpha1.Content) string {
 
 // startRollback takes the place of a switch that is still being carried out.
 func (p *plan) startRollback(to v1alpha1.Content, why string) {
-	p.actions = slices.DeleteFunc(p.actions, func(a Action) bool { _, is := a.(ShiftTraffic); return is })
+	p.actions = slices.DeleteFunc(p.actions, func(a Action) bool {
+		switch a.(type) {
+		case ShiftTraffic, MakeService:
+			return true
+		}
+		return false
+	})
 	p.note(true, NoticeRollbackStarted, fmt.Sprintf("%s; going back to %s", why, p.full(to)))
 	p.begin(v1alpha1.SwitchRollback, to, why, nil)
 }
