@@ -20,6 +20,8 @@ func (s *sim) settleDown() {
 	s.mend()
 	s.rest("after what was broken is mended")
 	s.letOut()
+	s.insistOnSelector()
+	s.insistOnDeleting()
 	s.spoilInTheCalm()
 	if s.rng.IntN(3) == 0 {
 		s.goesBack()

@@ -73,10 +73,13 @@ func (r *runner) tick() {
 			continue
 		}
 		p.next = s.clock.Add(time.Duration(max(p.run.Check.PeriodSeconds, 1)) * time.Second)
-		if p.count(r.ask(p.run), s.clock) {
+		if p.count(r.ask(p.run), s.unclear(), s.clock) {
 			r.operator.queue.pending = true
 			if p.result.State == v1alpha1.CheckPassed {
 				s.oracle.checkPassed(p.run)
+			}
+			if p.result.State == v1alpha1.CheckFailed {
+				s.oracle.checkFailed(p.run.Digest)
 			}
 		}
 	}
@@ -91,20 +94,28 @@ func (r *runner) ask(run checks.Run) bool {
 	return len(run.Targets) > 0
 }
 
-// count a round, and tell whether the state changed.
-func (p *probe) count(ok bool, now time.Time) bool {
+// count a round, and tell whether the state changed. One that could not find out ends
+// a row of successes, and leaves the failures as they are.
+func (p *probe) count(ok, unclear bool, now time.Time) bool {
 	before := p.result.State
 	needed := max(p.run.Check.SuccessThreshold, 1)
 	if p.run.Stage == v1alpha1.StageAfterSwitch {
 		needed = 1
 	}
-	if ok {
+	switch {
+	case unclear:
+		p.passes = 0
+	case ok:
 		p.passes, p.failures = p.passes+1, 0
-	} else {
+	default:
 		p.passes, p.failures = 0, p.failures+1
 	}
 	switch {
 	case before == v1alpha1.CheckFailed:
+	case unclear:
+		if before != v1alpha1.CheckPassed || p.run.Stage == v1alpha1.StageAfterSwitch {
+			p.result.State, p.result.Message = v1alpha1.CheckInconclusive, "whoever knows does not answer"
+		}
 	case !ok && p.failures >= max(p.run.Check.FailureThreshold, 1):
 		p.result.State, p.result.Message = v1alpha1.CheckFailed, "a Pod did not answer as expected"
 	case ok && p.passes >= needed:

@@ -19,8 +19,11 @@ func serviceKey(name string) key {
 
 // begin puts what a Release needs into the world, mostly.
 func (s *sim) begin() {
+	s.beginGit()
 	for _, name := range activeServices {
-		s.createService(name)
+		if !s.parts.ports.on || s.parts.ports.rng.IntN(4) == 0 {
+			s.createService(name)
+		}
 	}
 	s.beginOrigin()
 	s.createPolicy()
@@ -32,10 +35,7 @@ func (s *sim) begin() {
 // createService makes a Service as people do: without a selector, with one that
 // leads to Pods of an earlier time, or with one that would catch ours.
 func (s *sim) createService(name string) {
-	svc := &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       corev1.ServiceSpec{ClusterIP: "10.1.0.1", Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}}},
-	}
+	svc := plainService(name)
 	switch s.rng.IntN(6) {
 	case 0:
 		svc.Spec.Selector = map[string]string{"app": "earlier"}
@@ -44,6 +44,13 @@ func (s *sim) createService(name string) {
 	}
 	_, err := s.server.create("platform", svc)
 	s.must(err)
+}
+
+func plainService(name string) *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       corev1.ServiceSpec{ClusterIP: "10.1.0.1", Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}}},
+	}
 }
 
 func (s *sim) behaviour() string {
@@ -65,7 +72,7 @@ func (s *sim) createRelease(u user) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: releaseName},
 		Spec: v1alpha1.ReleaseSpec{
 			Replicas: ptr(int32(1 + s.rng.IntN(3))), PreviewReplicas: s.previews.of(), Template: s.template(s.image()),
-			Services:       []v1alpha1.ServiceRef{{Name: "shop"}},
+			Services:       []v1alpha1.ServiceRef{s.ref("shop")},
 			Checks:         s.checks(),
 			ObserveSeconds: int32(20 + s.rng.IntN(60)), KeepIdleSeconds: ptr(int32(s.rng.IntN(90))),
 			ProgressDeadlineSeconds: int32(60 + s.rng.IntN(200)), ReadinessGraceSeconds: ptr(int32(s.rng.IntN(15))),
@@ -73,7 +80,7 @@ func (s *sim) createRelease(u user) {
 		},
 	}
 	if s.rng.IntN(2) == 0 {
-		rel.Spec.Services = append(rel.Spec.Services, v1alpha1.ServiceRef{Name: "shop-api"})
+		rel.Spec.Services = append(rel.Spec.Services, s.ref("shop-api"))
 	}
 	s.takeOver(rel)
 	if err := s.create(u, rel); err != nil {
@@ -137,7 +144,7 @@ func (s *sim) develop() {
 		case n == 17:
 			rel.Spec.Approval = &v1alpha1.AddedApproval{Rules: []v1alpha1.ApprovalRule{{Name: "lead", Count: 1, Users: []string{"erin", "bob"}}}}
 		case n == 18 && len(rel.Spec.Services) == 1:
-			rel.Spec.Services = append(rel.Spec.Services, v1alpha1.ServiceRef{Name: "shop-api"})
+			rel.Spec.Services = append(rel.Spec.Services, s.ref("shop-api"))
 		case n == 18:
 			rel.Spec.Services = rel.Spec.Services[:1]
 		default:

@@ -32,6 +32,8 @@ func (s *sim) atRest() {
 	s.jobsAtRest(rel)
 	s.recordsAtRest(rel)
 	s.restartsAtRest(rel, stalled != nil)
+	s.servicesAtRest(rel)
+	s.sizesAtRest(rel)
 	a := rel.Status.Active
 	if a == nil {
 		return
@@ -63,7 +65,7 @@ func (s *sim) deployment(c v1alpha1.Colour) *appsv1.Deployment {
 // mend does what the operator's messages ask people for.
 func (s *sim) mend() {
 	for _, name := range activeServices {
-		if s.server.get(serviceKey(name)) == nil {
+		if s.server.get(serviceKey(name)) == nil && !s.operatorMakes(name) {
 			s.createService(name)
 		}
 	}
@@ -120,7 +122,7 @@ func (s *sim) apply(image string, observe int32) {
 		rel.Spec.DeletionPolicy = policy
 		rel.Spec.Template, rel.Spec.Paused, rel.Spec.Approval, rel.Spec.MinReadySeconds = s.template(image), false, nil, 0
 		rel.Spec.Checks, rel.Spec.ProgressDeadlineSeconds, rel.Spec.Irreversible = s.checks(), 300, false
-		rel.Spec.Services = []v1alpha1.ServiceRef{{Name: "shop"}}
+		rel.Spec.Services = []v1alpha1.ServiceRef{s.ref("shop")}
 		if observe > 0 {
 			rel.Spec.ObserveSeconds = observe
 		}
@@ -150,6 +152,10 @@ func (s *sim) heed() {
 	}
 	if stalled != nil && stalled.Reason == v1alpha1.ReasonOriginUnusable {
 		s.mustEdit(func(rel *v1alpha1.Release) { rel.Spec.WorkloadRef = nil })
+		return
+	}
+	if stalled != nil && stalled.Reason == v1alpha1.ReasonServicePortsDiffer {
+		s.portsAgreed()
 		return
 	}
 	if stalled == nil || stalled.Reason != v1alpha1.ReasonWorkloadForeign && stalled.Reason != v1alpha1.ReasonSelectorConflict {

@@ -93,8 +93,9 @@ func guardService(actor string, before, after client.Object) string {
 	was, now := before.(*corev1.Service), after.(*corev1.Service)
 	if !isOperator(actor) {
 		same := maps.Equal(was.Spec.Selector, now.Spec.Selector) && equality.Semantic.DeepEqual(was.Spec.Ports, now.Spec.Ports) &&
-			maps.Equal(was.Labels, now.Labels) && epochText(was) == epochText(now)
-		return unless(same, "selector, ports, labels and epoch are the operator's")
+			was.Labels[v1alpha1.ReleaseLabel] == now.Labels[v1alpha1.ReleaseLabel] && was.Labels[v1alpha1.RoleLabel] == now.Labels[v1alpha1.RoleLabel] &&
+			epochText(was) == epochText(now)
+		return unless(same, "selector, ports, our labels and epoch are the operator's")
 	}
 	return guardEpoch(was, now)
 }

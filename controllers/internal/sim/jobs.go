@@ -117,6 +117,9 @@ func (s *sim) endJob(j *batchv1.Job, facts *jobFacts) {
 	default:
 		s.oracle.jobPassed(j, addresses)
 	}
+	if end.Type == batchv1.JobFailed {
+		s.oracle.checkFailed(environment(j, v1alpha1.EnvDigest))
+	}
 	s.seen.add(fmt.Sprintf("jobs that ended as %s", end.Type))
 	next := j.DeepCopy()
 	next.Status.Conditions = []batchv1.JobCondition{end}

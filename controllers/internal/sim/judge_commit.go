@@ -44,8 +44,8 @@ func (o *oracle) committed(actor string, rel *v1alpha1.Release, now *v1alpha1.Re
 		o.rollback(rel, c)
 		o.byHand(rel, sw)
 	case v1alpha1.SwitchRepair:
-		if c.to.Digest != c.active {
-			o.sim.violate("I1", "a repair leads to %s, and %s is active", c.to.Digest, c.active)
+		if now.Active == nil || c.to.Digest != now.Active.Digest {
+			o.sim.violate("I1", "a repair leads to %s, and %+v is active", c.to.Digest, now.Active)
 		}
 	}
 }

@@ -25,6 +25,8 @@ func (o *oracle) status(actor string, before, after *v1alpha1.Release) {
 	o.halted(was, now)
 	o.heeded(was, now)
 	o.asksAnew(was, now)
+	o.superseded(was, now)
+	o.foundBad(was, now)
 	o.reviewed(actor, was, now)
 	o.landed(was, now)
 	o.jobsSeen(now)
@@ -182,6 +184,7 @@ func (o *oracle) happened(c *commitment, was *v1alpha1.ReleaseStatus) {
 		o.inherit(c, was)
 	case v1alpha1.SwitchRepair:
 		o.sim.seen.add("repairs")
+		o.repaired()
 	}
 }
 

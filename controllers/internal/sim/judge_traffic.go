@@ -34,6 +34,8 @@ func (o *oracle) observeService(r record) {
 		}
 	case r.after == nil:
 		o.sim.violate("I2", "the operator deletes Service %s, which carries traffic", r.key.Name)
+	case r.before == nil:
+		o.made(r)
 	case changed:
 		o.moved(r)
 	}

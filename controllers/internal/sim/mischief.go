@@ -171,6 +171,9 @@ func (s *sim) deleteService() {
 		return
 	}
 	s.must(s.server.remove(intruder, k, nil))
+	if s.operatorMakes(k.Name) && s.parts.ports.rng.IntN(3) > 0 {
+		return
+	}
 	if isActive(k.Name) && s.rng.IntN(3) > 0 {
 		s.createService(k.Name)
 	}

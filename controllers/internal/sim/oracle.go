@@ -39,6 +39,8 @@ type oracle struct {
 	// passed is on how many Pods each check of a content did, and fewest how many a
 	// content had to have, at least, since it is offered.
 	passed, fewest map[string]int32
+	// failed are digests of which a check failed.
+	failed map[string]bool
 	// moves has the version at which a Service moved in an epoch.
 	moves map[move]int64
 	// foreign is the version of the last change of a selector by somebody else.
@@ -53,6 +55,10 @@ type oracle struct {
 	rollbacks map[int64]int64
 	// tampered is the version of the last change of a Deployment by somebody else.
 	tampered map[string]int64
+	// editedAt is the version of the last change of the spec or status of the Release.
+	editedAt int64
+	// repairedAt is when repairs landed.
+	repairedAt []time.Time
 	// templateAt is the version of the last change of a template.
 	templateAt int64
 	// configAt is the version of the last change of a ConfigMap or Secret by
@@ -127,6 +133,7 @@ func (o *oracle) open(uid types.UID) {
 	o.known, o.returned = map[string]bool{}, map[string]bool{}
 	o.anew = map[string]bool{}
 	o.passed, o.fewest, o.moves, o.rollbacks = map[string]int32{}, map[string]int32{}, map[move]int64{}, map[int64]int64{}
+	o.failed, o.repairedAt = map[string]bool{}, nil
 }
 
 // contentOf is all of a spec that is approved.
@@ -156,6 +163,7 @@ func (o *oracle) observe(r record) {
 }
 
 func (o *oracle) observeRelease(r record) {
+	o.editedAt = r.version
 	switch {
 	case r.after == nil:
 		o.sim.seen.phase(phaseOf(r.before), "gone")

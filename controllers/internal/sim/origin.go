@@ -22,8 +22,8 @@ var originKey = key{kindDeployment, types.NamespacedName{Namespace: namespace, N
 
 // beginOrigin has, in some worlds, a Deployment that serves through a Service.
 func (s *sim) beginOrigin() {
-	if s.rng.IntN(3) > 0 {
-		return
+	if s.rng.IntN(3) > 0 || s.parts.ports.on {
+		return // what is not there leads to nothing
 	}
 	t := template(s.newImage(good))
 	t.Labels = maps.Clone(originLabels)

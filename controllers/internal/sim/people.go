@@ -59,6 +59,7 @@ func (s *sim) people() {
 	if s.against != "" || s.plotted > 0 {
 		s.carryOutPlot()
 	}
+	s.appear()
 	if s.release() == nil && s.rng.IntN(20) == 0 {
 		s.createRelease(pick(s, developers()))
 	}

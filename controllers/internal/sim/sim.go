@@ -50,6 +50,7 @@ type sim struct {
 	records                *records
 	restarts               restarts
 	previews               *previews
+	parts                  parts
 	pods                   map[string]*podFacts
 	podNumber, imageNumber int
 	sickAt                 map[string]time.Time
@@ -87,7 +88,7 @@ func newSim(seed uint64) *sim {
 		pods:  map[string]*podFacts{}, sickAt: map[string]time.Time{}, seen: newCoverage(), gate: intactGate{},
 	}
 	s.jobs, s.restarts, s.previews = newJobs(seed), newRestarts(seed), newPreviews(seed)
-	s.records = newRecords(seed)
+	s.records, s.parts = newRecords(seed), newParts(seed)
 	s.weather = newWeather(s.rng)
 	s.server = newAPIServer(s.now, func() int { return s.steps })
 	s.server.admit = s.guards
