@@ -48,7 +48,7 @@ func (s ServiceRef) PreviewName() string {
 }
 
 // ServicePort is a port of a Service that the operator makes.
-// +kubebuilder:validation:XValidation:rule="!has(self.targetPort) || (type(self.targetPort) == int ? self.targetPort >= 1 && self.targetPort <= 65535 : self.targetPort.size() <= 15 && self.targetPort.matches('^[a-z0-9]+(-[a-z0-9]+)*$') && self.targetPort.matches('[a-z]'))",message="services[].ports[].targetPort is a number from 1 to 65535, or the name of a container port: at most 15 lower-case letters, digits and hyphens, with a letter among them"
+// +kubebuilder:validation:XValidation:rule="!has(self.targetPort) || type(self.targetPort) == string || (self.targetPort >= 1 && self.targetPort <= 65535)",message="services[].ports[].targetPort is a number from 1 to 65535, or the name of a container port"
 type ServicePort struct {
 	// name of the port. Of several, each has to have one.
 	// +optional
@@ -64,6 +64,9 @@ type ServicePort struct {
 	// targetPort of the Pods: a number, or the name of a container port of the
 	// template. Unset means the same number as port.
 	// +optional
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]+-)*[a-z0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$`
 	TargetPort *intstr.IntOrString `json:"targetPort,omitempty"`
 	// protocol of it. Defaults to TCP.
 	// +optional

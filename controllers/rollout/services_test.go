@@ -234,6 +234,19 @@ func TestServiceIsMadeAgain(t *testing.T) {
 			w.run()
 			w.wantsTraffic(blue)
 		},
+		"for as long as another Service that serves cannot be led back": func(t *testing.T) {
+			w := serving(t, withPorts, withTwoServices)
+			w.unwanted, w.writes = map[string]bool{"shop": true}, 0
+			w.deleteShop()
+			w.services["admin"].selector = nil
+			for range 5 {
+				w.step()
+				w.now = w.now.Add(5 * time.Second)
+			}
+			w.unwanted, w.writes = nil, 9
+			w.run()
+			w.wantsTraffic(blue)
+		},
 		"when it goes while endpoints follow": func(t *testing.T) {
 			w := serving(t, withPorts)
 			w.edit("v2")

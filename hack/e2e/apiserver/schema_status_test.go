@@ -48,6 +48,7 @@ func statusCases() []schemaCase {
 	for _, path := range []string{"status.active", "status.former", "status.switch.to"} {
 		cases = append(cases, schemaCase{path + " with a preview that is the Service", first(path+".services", "preview", "shop"), path + ".services[0]: Invalid value"})
 		cases = append(cases, keptCheckCases(path)...)
+		cases = append(cases, keptPortCases(path)...)
 	}
 	return cases
 }

@@ -234,6 +234,7 @@ func TestReleaseSchema(t *testing.T) {
 	for _, sample := range manifests(t, "samples/checks") {
 		admitted["the checks of the sample "+sample.GetName()] = set("spec.checks", sample.Object["spec"].(map[string]any)["checks"])
 	}
+	maps.Copy(admitted, goodPorts())
 	maps.Copy(admitted, map[string]func(*unstructured.Unstructured){
 		"as it is":                    func(*unstructured.Unstructured) {},
 		"the longest name":            set("metadata.name", strings.Repeat("n", 40)),
@@ -253,7 +254,7 @@ func TestReleaseSchema(t *testing.T) {
 		"all evicted at once":         set("spec.disruptionBudget", map[string]any{"maxUnavailable": "100%"}),
 		"the budget that is usual":    set("spec.disruptionBudget", map[string]any{}),
 	})
-	refusals := tryCases(t, w, o, releaseCases(), admitted)
+	refusals := tryCases(t, w, o, append(releaseCases(), portCases()...), admitted)
 	everyRuleSpoke(t, "releases", append(refusals, tryStatus(t, w, o)...))
 }
 
