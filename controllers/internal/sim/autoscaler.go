@@ -22,7 +22,7 @@ func (s *sim) autoscale() {
 	}
 	rate := 30
 	if passing(rel.Status.Phase) {
-		rate = 500
+		rate = 800
 	}
 	if !s.parts.autoscaler.chance(rate) {
 		return

@@ -20,9 +20,9 @@ type blind struct {
 // candidate has.
 func (s *sim) blindfold() {
 	b := &s.parts.blind
-	if b.chance(15) && s.clock.After(b.until) {
+	if b.chance(20) && s.clock.After(b.until) {
 		b.until = s.clock.Add(time.Duration(5+b.rng.IntN(50)) * time.Second)
-		if b.rng.IntN(5) == 0 {
+		if b.rng.IntN(3) == 0 {
 			b.until = s.clock.Add(5 * time.Minute)
 		}
 	}

@@ -17,7 +17,7 @@ var reached = []string{
 	"configurations changed", "copies spoilt", "rollbacks by hand", "releases taken down", "candidates aborted", "candidates retried", "requests refused", "budgets spoilt",
 	"far ways back", "far ways back in the calm", "records spoilt", "restarts", "restarts cancelled",
 	"candidates that grew", "promotions whose Pods were counted",
-	"services made", "services made again", "deletions insisted on", "selectors from Git", "selectors insisted on", "syncs", "syncs that undo",
+	"services made", "services made again", "deletions insisted on", "ports that differ", "selectors from Git", "selectors insisted on", "syncs", "syncs that undo",
 	"scaled while Preparing", "scaled while Testing", "scaled while AwaitingApproval", "scaled while Switching", "scaled while Observing", "scaled while Stable",
 	"scaled while RollingBack", "scaled while Halted", "scaled while Paused", "scaled while Deleting",
 	"inconclusive BeforeSwitch", "inconclusive AfterSwitch", "candidates halted while checks were inconclusive",

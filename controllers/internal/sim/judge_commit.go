@@ -85,6 +85,7 @@ func (o *oracle) promotion(actor string, rel *v1alpha1.Release, c *commitment) {
 		o.sim.violate("I1", "what is promoted is not what the spec says: %s", c.to.Digest)
 	}
 	o.complete(actor, rel, c)
+	o.portsAsWritten(actor, rel, c)
 	if rel.Spec.Checks == nil {
 		return
 	}

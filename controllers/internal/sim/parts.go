@@ -36,9 +36,9 @@ type parts struct {
 func newParts(seed uint64) parts {
 	return parts{
 		ports:      newPart(seed, 0x706f727473, 4),
-		autoscaler: newPart(seed, 0x7363616c65, 3),
+		autoscaler: newPart(seed, 0x7363616c65, 2),
 		gitops:     gitops{part: newPart(seed, 0x676974, 3)},
-		blind:      blind{part: newPart(seed, 0x626c696e64, 4)},
+		blind:      blind{part: newPart(seed, 0x626c696e64, 3)},
 		impatient:  newPart(seed, 0x68617374, 4),
 	}
 }
@@ -46,6 +46,7 @@ func newParts(seed uint64) parts {
 // appear lets each of them do something, or nothing.
 func (s *sim) appear() {
 	s.deleteWhatServes()
+	s.changePorts()
 	s.autoscale()
 	s.syncFromGit()
 	s.blindfold()

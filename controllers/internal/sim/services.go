@@ -45,6 +45,31 @@ func (s *sim) deleteWhatServes() {
 	}
 }
 
+// changePorts: a developer thinks that the port of a Service is theirs to change, or
+// changes it back.
+func (s *sim) changePorts() {
+	if !s.parts.ports.chance(5) {
+		return
+	}
+	_ = s.edit(dave, func(rel *v1alpha1.Release) {
+		if ports := rel.Spec.Services[0].Ports; len(ports) > 0 {
+			ports[0].Port = 161 - ports[0].Port
+		}
+	})
+}
+
+// portsAsWritten: I1. Content is not let through to a Service that has other ports
+// than it says.
+func (o *oracle) portsAsWritten(actor string, rel *v1alpha1.Release, c *commitment) {
+	for _, ref := range rel.Spec.Services {
+		svc, _ := o.sim.server.get(serviceKey(ref.Name)).(*corev1.Service)
+		if svc == nil || len(ref.Ports) == 0 || svc.Spec.Ports[0].Port == ref.Ports[0].Port || o.excused(actor, o.foreign[ref.Name], kindService) {
+			continue
+		}
+		o.sim.violate("I1", "epoch %d is committed, and Service %s has port %d instead of %d", c.epoch, ref.Name, svc.Spec.Ports[0].Port, ref.Ports[0].Port)
+	}
+}
+
 // made judges a Service that the operator creates: it leads nowhere, whoever makes it
 // and however late, and somebody has written that it should.
 func (o *oracle) made(r record) {
