@@ -44,8 +44,8 @@ func (p *plan) repair() {
 // insisting says what is done to a Service again and again.
 func (p *plan) insisting(service string) string {
 	if p.toMake(p.service(service)) {
-		return fmt.Sprintf("something keeps deleting Service %s, which serves, or keeps it from being made; see what does, and take that away: kubectl get events -n %s",
-			service, p.snap.Release.Namespace)
+		return fmt.Sprintf("something keeps deleting Service %s, which serves, or keeps it from being made; take it out of what prunes namespace %s, and see whether there is room for it: kubectl get resourcequota -n %s",
+			service, p.snap.Release.Namespace, p.snap.Release.Namespace)
 	}
 	return fmt.Sprintf("something keeps changing the selector of Service %s; take the selector out of the manifests that it syncs", service)
 }

@@ -293,7 +293,7 @@ func TestServiceIsMadeAgain(t *testing.T) {
 			w.did = nil
 			w.run()
 			w.wantsActions()
-			w.wantsStalled(v1alpha1.ReasonSelectorConflict, "something keeps deleting Service shop, which serves, or keeps it from being made; see what does, and take that away: kubectl get events -n prod")
+			w.wantsStalled(v1alpha1.ReasonSelectorConflict, "something keeps deleting Service shop, which serves, or keeps it from being made; take it out of what prunes namespace prod, and see whether there is room for it: kubectl get resourcequota -n prod")
 			w.pass(10 * time.Minute)
 			w.wantsTraffic(blue)
 			w.wantsCondition(v1alpha1.ConditionStalled, "", "")

@@ -69,6 +69,7 @@ func portCases() []schemaCase {
 		{"too long a target", one("targetPort", strings.Repeat("x", 16)), "spec.services[0].ports[0].targetPort"},
 		{"an unknown protocol", one("protocol", "ICMP"), "spec.services[0].ports[0].protocol"},
 		{"an application protocol that is none", one("appProtocol", "a b"), "spec.services[0].ports[0].appProtocol"},
+		{"an application protocol with a prefix that is none", one("appProtocol", "a..b/c"), "spec.services[0].ports[0].appProtocol"},
 		{"a node port", one("nodePort", int64(30080)), `unknown field "spec.services[0].ports[0].nodePort"`},
 	}
 }
