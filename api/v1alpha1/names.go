@@ -24,6 +24,10 @@ const (
 	// the content.
 	RestartsAnnotation = "countersign.dev/restarts"
 
+	// DeletableLabel is on a Service that follows the active content though what was
+	// approved names it no longer: whoever owns it may delete it.
+	DeletableLabel = "countersign.dev/deletable"
+
 	// CheckLabel, on a Job and its Pods, is the name of the check that it is. These
 	// Pods have no colour.
 	CheckLabel = "countersign.dev/check"

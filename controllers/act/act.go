@@ -67,6 +67,8 @@ func (a *Actor) one(ctx context.Context, rel *v1alpha1.Release, action rollout.A
 		return a.setFinalizer(ctx, rel, false)
 	case rollout.Claim:
 		return a.claim(ctx, rel, action)
+	case rollout.MarkService:
+		return a.markService(ctx, rel, action)
 	case rollout.MakeService:
 		return a.makeService(ctx, rel, action)
 	case rollout.Materialise:

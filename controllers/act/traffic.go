@@ -171,6 +171,17 @@ func previewPorts(ports []corev1.ServicePort) []corev1.ServicePort {
 	return out
 }
 
+// markService says whether people may delete a Service.
+func (a *Actor) markService(ctx context.Context, rel *v1alpha1.Release, m rollout.MarkService) error {
+	var p servicePatch
+	p.Metadata.ResourceVersion = m.ResourceVersion
+	p.Metadata.Labels = map[string]*string{v1alpha1.DeletableLabel: nil}
+	if m.Deletable {
+		p.Metadata.Labels[v1alpha1.DeletableLabel] = new("true")
+	}
+	return a.patchService(ctx, rel.Namespace, m.Service, &p)
+}
+
 // surrender takes our marks off and leaves the object working.
 func (a *Actor) surrender(ctx context.Context, rel *v1alpha1.Release, s rollout.Surrender) error {
 	if s.Service == "" {
@@ -178,7 +189,7 @@ func (a *Actor) surrender(ctx context.Context, rel *v1alpha1.Release, s rollout.
 	}
 	var p servicePatch
 	p.Metadata.ResourceVersion = s.ResourceVersion
-	p.Metadata.Labels = map[string]*string{v1alpha1.ReleaseLabel: nil, v1alpha1.RoleLabel: nil}
+	p.Metadata.Labels = map[string]*string{v1alpha1.ReleaseLabel: nil, v1alpha1.RoleLabel: nil, v1alpha1.DeletableLabel: nil}
 	p.Metadata.Annotations = map[string]*string{v1alpha1.EpochAnnotation: nil}
 	if err := a.patchService(ctx, rel.Namespace, s.Service, &p); !apierrors.IsNotFound(err) {
 		return err

@@ -116,6 +116,7 @@ func (o *Observer) service(ctx context.Context, s *rollout.Snapshot, ref v1alpha
 	} else if active != nil {
 		out.Exists = true
 		out.Owner = active.Labels[v1alpha1.ReleaseLabel]
+		out.Deletable = active.Labels[v1alpha1.DeletableLabel] != ""
 		out.Unsupported = unsupported(active)
 		out.ResourceVersion = active.ResourceVersion
 		out.Selector = active.Spec.Selector

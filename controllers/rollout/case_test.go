@@ -98,6 +98,7 @@ type colour struct {
 type service struct {
 	owner, unsupported string
 	preview, leaving   bool
+	deletable          bool
 	selector           map[string]string
 	epoch              int64
 	ports              []corev1.ServicePort

@@ -71,6 +71,7 @@ func (p *plan) steps() {
 	p.claim()
 	p.makeServices()
 	p.giveBack()
+	p.letGo()
 	p.prepare()
 	p.test()
 	p.review()

@@ -93,6 +93,12 @@ type Claim struct {
 	Epoch    int64
 }
 
+// MarkService marks a Service as one that its owner may delete, or takes that back.
+type MarkService struct {
+	Service, ResourceVersion string
+	Deletable                bool
+}
+
 // MakeService creates a Service that is not there, leading nowhere: whoever was
 // asleep and does this late moves no traffic by it.
 type MakeService struct {
@@ -283,6 +289,7 @@ type Remove struct {
 }
 
 func (Claim) isAction()           {}
+func (MarkService) isAction()     {}
 func (MakeService) isAction()     {}
 func (Materialise) isAction()     {}
 func (Scale) isAction()           {}

@@ -93,6 +93,23 @@ func (p *plan) giveBack() {
 	p.removeStrays()
 }
 
+// letGo lets people delete a Service that follows the active content while that is
+// of a spec that does not name it: until it is gone it follows, because left behind
+// it would lead to nothing, or to what nobody approved.
+func (p *plan) letGo() {
+	a := p.st.Active
+	if p.moving() != nil || a == nil || len(p.snap.Problems) > 0 {
+		return
+	}
+	for i := range p.snap.Services {
+		svc := &p.snap.Services[i]
+		unnamed := p.leads(svc.Name) && !names(p.spec().Services, svc.Name) && a.Revision == p.snap.Revision
+		if p.usable(svc) && svc.Owner != "" && svc.Deletable != unnamed {
+			p.do(MarkService{Service: svc.Name, ResourceVersion: svc.ResourceVersion, Deletable: unnamed})
+		}
+	}
+}
+
 // removeStrays takes away previews whose Service the Release names no longer, or
 // by another name.
 func (p *plan) removeStrays() {

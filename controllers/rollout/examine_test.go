@@ -177,7 +177,7 @@ func (w *world) mayPromote(s rollout.Snapshot, d rollout.Decision, a rollout.Shi
 	w.t.Helper()
 	c, sw := d.Status.Candidate, d.Status.Switch
 	verdict := approval.Evaluate(s.Policies, approval.Subject{
-		Digest: c.Digest, Authors: s.Authors.Names, AuthorsKnown: s.Authors.Known, Named: approval.Trusted(s.Policies, s.Authors.Delegates),
+		Digest: c.Digest, Authors: slices.Concat(s.Authors.Names, c.Authors), AuthorsKnown: s.Authors.Known, Named: approval.Trusted(s.Policies, s.Authors.Delegates),
 		Unwitnessed: unwitnessed(s),
 	}, s.Votes, s.Now)
 	if a.Policies == nil {
@@ -189,7 +189,7 @@ func (w *world) mayPromote(s rollout.Snapshot, d rollout.Decision, a rollout.Shi
 		until = approval.GlassUntil(s.Policies, s.Glasses[max(i, 0)])
 	}
 	if !a.ValidUntil.Equal(until) {
-		w.t.Errorf("I1: %s may be carried out until %s, and the votes come to %+v", spell(a), a.ValidUntil, verdict)
+		w.t.Errorf("I1: %s (%s) may be carried out until %s, which should be %s; the votes come to %+v, the glasses are %+v", spell(a), sw.Reason, a.ValidUntil, until, verdict, s.Glasses)
 	}
 	if sw.Reason == v1alpha1.SwitchPromote {
 		if verdict.Outcome != approval.Approved || len(d.Status.Reviews) > 0 {

@@ -115,6 +115,9 @@ func (w *world) carry(a rollout.Action) bool {
 		})
 	case rollout.MakeService:
 		return w.makeService(a)
+	case rollout.MarkService:
+		svc := w.services[a.Service]
+		return w.fresh(svc.version, a.ResourceVersion) && w.touch(&svc.version, func() { svc.deletable = a.Deletable })
 	case rollout.PointPreview:
 		return w.pointPreview(a)
 	case rollout.ShiftTraffic:
@@ -280,6 +283,7 @@ func (w *world) read(ref v1alpha1.ServiceRef) rollout.Service {
 	} else if svc != nil {
 		out.Exists, out.Owner, out.Unsupported = true, svc.owner, svc.unsupported
 		out.ResourceVersion, out.Selector, out.Epoch = fmt.Sprint(svc.version), svc.selector, svc.epoch
+		out.Deletable = svc.deletable
 		out.Colour, out.Parked = leadsTo(svc.selector)
 		if led := w.rel.Status.Origin.Selector(ref.Name); led != nil && maps.Equal(led, svc.selector) {
 			out.Colour = v1alpha1.Origin
@@ -330,6 +334,8 @@ func spell(a rollout.Action) string {
 		return fmt.Sprintf("Scale %s %d", a.Colour, a.Replicas)
 	case rollout.Restart:
 		return fmt.Sprintf("Restart %s %d", a.Colour, a.Number)
+	case rollout.MarkService:
+		return fmt.Sprintf("Mark %s %t", a.Service, a.Deletable)
 	case rollout.PointPreview:
 		return fmt.Sprintf("PointPreview %s %s", a.Preview, a.Colour)
 	case rollout.ShiftTraffic:

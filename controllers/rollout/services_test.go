@@ -247,6 +247,18 @@ func TestServiceIsMadeAgain(t *testing.T) {
 			w.run()
 			w.wantsTraffic(blue)
 		},
+		"when traffic goes back, and nothing is left to lead there": func(t *testing.T) {
+			w := secondObserved(t, withPorts)
+			w.askBack("olga")
+			w.writes = 0
+			w.step()
+			w.deleteShop()
+			w.writes, w.did = 9, nil
+			w.run()
+			w.wantsActions("MakeService shop", "Shift blue epoch 3")
+			w.wantsTraffic(blue)
+			w.wants(v1alpha1.PhaseHalted)
+		},
 		"when it goes while endpoints follow": func(t *testing.T) {
 			w := serving(t, withPorts)
 			w.edit("v2")

@@ -159,6 +159,8 @@ type Service struct {
 	Exists bool
 	// Owner is the Release that its label names; empty before it is claimed.
 	Owner string
+	// Deletable is true when it is marked as one that its owner may delete.
+	Deletable bool
 	// Unsupported says why the Service cannot be switched; empty if it can.
 	Unsupported     string
 	ResourceVersion string

@@ -76,7 +76,7 @@ func (p *plan) shift(sw *v1alpha1.SwitchStatus) {
 	if len(a.Services) > 0 {
 		p.do(a)
 	}
-	if sw.Reason == v1alpha1.SwitchRepair {
+	if sw.Reason == v1alpha1.SwitchRepair || sw.Reason == v1alpha1.SwitchRollback && len(a.Services) == 0 {
 		p.makeWhatServes() // last: one that cannot be made keeps none from being led back
 	}
 }

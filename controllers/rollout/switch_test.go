@@ -287,10 +287,12 @@ func TestServiceTakenOut(t *testing.T) {
 	w := serving(t, withTwoServices)
 	w.respec(func(s *v1alpha1.ReleaseSpec) { s.Services = s.Services[:1] })
 	w.run()
+	w.wantsDeletable() // nobody has agreed to that yet
 	w.approve("bob")
 	w.run()
 	w.wantsTraffic(green)
 	w.pass(time.Hour)
+	w.wantsDeletable("admin")
 	delete(w.services, "admin")
 	w.release("v3")
 	w.wantsTraffic(blue)
@@ -298,6 +300,61 @@ func TestServiceTakenOut(t *testing.T) {
 		t.Errorf("these follow: %v", s)
 	}
 	w.wantsCondition(v1alpha1.ConditionStalled, "", "")
+}
+
+// Only what the approved spec does not name is let go, and only while that serves.
+func TestServiceLetGo(t *testing.T) {
+	without := func(s *v1alpha1.ReleaseSpec) { s.Services = s.Services[:1] }
+	scenarios(t, map[string]func(*testing.T){
+		"it is named again": func(t *testing.T) {
+			w := serving(t, withTwoServices)
+			spec := *w.rel.Spec.DeepCopy()
+			w.respec(without)
+			w.run()
+			w.approve("bob")
+			w.run()
+			w.wantsDeletable("admin")
+			w.respec(func(s *v1alpha1.ReleaseSpec) { *s = spec })
+			w.run()
+			w.wantsDeletable()
+		},
+		"what named it serves again": func(t *testing.T) {
+			w := serving(t, withTwoServices)
+			w.respec(without)
+			w.run()
+			w.approve("bob")
+			w.run()
+			w.wantsDeletable("admin")
+			w.askBack("olga")
+			w.run()
+			w.wantsTraffic(blue)
+			w.wantsDeletable()
+		},
+		"somebody marked it before it was claimed": func(t *testing.T) {
+			w := serving(t, func(w *world) { w.services["shop"].deletable = true })
+			w.wantsDeletable()
+		},
+		"nobody's": func(t *testing.T) {
+			w := serving(t)
+			w.services["shop"].owner = "other"
+			w.services["shop"].deletable = true
+			w.run()
+			w.wantsDeletable("shop")
+		},
+	})
+}
+
+func (w *world) wantsDeletable(want ...string) {
+	w.t.Helper()
+	var got []string
+	for _, name := range slices.Sorted(maps.Keys(w.services)) {
+		if w.services[name].deletable {
+			got = append(got, name)
+		}
+	}
+	if !slices.Equal(got, want) {
+		w.t.Errorf("to be deleted are %q, want %q", got, want)
+	}
 }
 
 // Before anything is active, such a Service is parked, and the colour that it led

@@ -34,6 +34,15 @@ func keptGuards() []guard {
 		p.askPeople`, `	case false:
 		p.askPeople`),
 		),
+		out("I1", switching, deciding,
+			instead("service: made on the way back", ` || sw.Reason == v1alpha1.SwitchRollback && len(a.Services) == 0`, ``),
+		),
+		out("I1", deleting, deciding,
+			instead("service: let go once it is approved", ` && a.Revision == p.snap.Revision
+		if p.usable(svc)`, `
+		if p.usable(svc)`),
+			instead("service: let go if it is not named", `!names(p.spec().Services, svc.Name) && a.Revision`, `a.Revision`),
+		),
 		out("I11", "controllers/rollout/watch.go", deciding,
 			instead("kept: gone back from", `			p.forget(a.Digest)
 `, ``),

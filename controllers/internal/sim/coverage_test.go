@@ -15,7 +15,7 @@ var reached = []string{
 	"takeovers", "writes of deposed leaders", "votes", "withdrawals", "rejections", "vetoes", "expiries", "deletions",
 	"intrusions", "promotions by break-glass", "reviews", "selectors moved by others", "candidates given up", "releases made anew", "refused by a guard", "holds", "windows", "votes kept as demands were added",
 	"configurations changed", "copies spoilt", "rollbacks by hand", "releases taken down", "candidates aborted", "candidates retried", "requests refused", "budgets spoilt",
-	"far ways back", "far ways back in the calm", "records spoilt", "restarts", "restarts cancelled",
+	"services let go", "far ways back", "far ways back in the calm", "records spoilt", "restarts", "restarts cancelled",
 	"candidates that grew", "promotions whose Pods were counted",
 	"services made", "services made again", "deletions insisted on", "ports that differ", "selectors from Git", "selectors insisted on", "syncs", "syncs that undo",
 	"scaled while Preparing", "scaled while Testing", "scaled while AwaitingApproval", "scaled while Switching", "scaled while Observing", "scaled while Stable",

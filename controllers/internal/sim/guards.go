@@ -88,7 +88,7 @@ func guardService(actor string, before, after client.Object) string {
 	case before == nil:
 		return unless(isOperator(actor), "only the operator creates it")
 	case after == nil:
-		return unless(isOperator(actor) || before.GetLabels()[v1alpha1.RoleLabel] == v1alpha1.RolePreview, "it carries traffic")
+		return unless(isOperator(actor) || before.GetLabels()[v1alpha1.RoleLabel] == v1alpha1.RolePreview || before.GetLabels()[v1alpha1.DeletableLabel] != "", "it carries traffic")
 	}
 	was, now := before.(*corev1.Service), after.(*corev1.Service)
 	if !isOperator(actor) {

@@ -18,7 +18,11 @@ func (o *oracle) committed(actor string, rel *v1alpha1.Release, now *v1alpha1.Re
 		o.sim.violate("I5", "epoch %d is used twice", sw.Epoch)
 	}
 	o.goesOn()
-	if had := o.halfDone(rel.Status.Switch, sw); had != nil {
+	had := o.halfDone(rel.Status.Switch, sw)
+	if had == nil {
+		had = o.ledAway(rel.Status.Switch, sw)
+	}
+	if had != nil {
 		c := *had
 		c.epoch = sw.Epoch
 		o.commits[sw.Epoch] = &c
@@ -62,6 +66,24 @@ func (o *oracle) halfDone(was, now *v1alpha1.SwitchStatus) *commitment {
 			continue
 		}
 		if epoch, _ := number(epochText(svc)); epoch == was.Epoch {
+			return o.commits[was.Epoch]
+		}
+	}
+	return nil
+}
+
+// ledAway is the way back that a switch only gives another epoch, because somebody
+// led a Service away that had arrived: it is one way back.
+func (o *oracle) ledAway(was, now *v1alpha1.SwitchStatus) *commitment {
+	if was == nil || was.Reason != v1alpha1.SwitchRollback || now.Reason != was.Reason || was.PatchedAt != nil || was.To.Digest != now.To.Digest || !was.IntendedAt.Equal(&now.IntendedAt) {
+		return nil
+	}
+	for _, name := range activeServices {
+		svc, _ := o.sim.server.get(serviceKey(name)).(*corev1.Service)
+		if svc == nil || svc.Spec.Selector[v1alpha1.ColourLabel] == string(now.To.Colour) {
+			continue
+		}
+		if epoch, _ := number(epochText(svc)); epoch >= was.Epoch {
 			return o.commits[was.Epoch]
 		}
 	}

@@ -6,6 +6,7 @@ package sim
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -38,6 +39,23 @@ func (o *oracle) observeService(r record) {
 		o.made(r)
 	case changed:
 		o.moved(r)
+	case deletable(r.after) && !deletable(r.before):
+		o.letGo(r)
+	}
+}
+
+func deletable(svc client.Object) bool { return svc.GetLabels()[v1alpha1.DeletableLabel] != "" }
+
+// letGo judges a Service that people may delete from now on: what serves was not
+// let through with it.
+func (o *oracle) letGo(r record) {
+	o.sim.seen.add("services let go")
+	rel := o.sim.release()
+	if rel == nil || rel.Status.Active == nil || o.excused(r.actor, o.editedAt, kindRelease) {
+		return
+	}
+	if names(rel, r.key.Name) || strings.Contains(o.offered[rel.Status.Active.Digest].content, `"name":"`+r.key.Name+`"`) {
+		o.sim.violate("I2", "people may delete Service %s, which %s was let through with", r.key.Name, rel.Status.Active.Digest)
 	}
 }
 

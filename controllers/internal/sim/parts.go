@@ -46,6 +46,7 @@ func newParts(seed uint64) parts {
 // appear lets each of them do something, or nothing.
 func (s *sim) appear() {
 	s.deleteWhatServes()
+	s.tidyUp()
 	s.changePorts()
 	s.autoscale()
 	s.syncFromGit()

@@ -45,6 +45,16 @@ func (s *sim) deleteWhatServes() {
 	}
 }
 
+// tidyUp deletes what the Release does not need any more, once the guards let its
+// owner.
+func (s *sim) tidyUp() {
+	for _, name := range activeServices {
+		if svc := s.server.get(serviceKey(name)); svc != nil && deletable(svc) && s.parts.ports.chance(100) {
+			s.must(s.server.remove("platform", serviceKey(name), nil))
+		}
+	}
+}
+
 // changePorts: a developer thinks that the port of a Service is theirs to change, or
 // changes it back.
 func (s *sim) changePorts() {
