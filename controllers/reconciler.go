@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
@@ -117,7 +118,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	actor := act.Actor{Client: r.Client, Live: r.Live, Hasher: r.Hasher, Now: r.Now}
 	err = actor.Carry(ctx, rel, decision.Actions)
 	if r.Teller != nil {
-		r.Teller.Tell(rel, before, decision.Notices)
+		notices := decision.Notices
+		if forGood(err) {
+			notices = append(slices.Clone(notices), rollout.WriteRefused(err.Error()))
+		}
+		r.Teller.Tell(rel, before, notices)
 	}
 	if err != nil {
 		return r.refused(err)
@@ -160,6 +165,13 @@ func (r *Reconciler) commit(ctx context.Context, rel *v1alpha1.Release, d rollou
 		return fmt.Errorf("write the status of Release %s/%s: %w", base.Namespace, base.Name, err)
 	}
 	return nil
+}
+
+// forGood tells whether a write is refused for what it is, so that only people can
+// mend it.
+func forGood(err error) bool {
+	return (apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsRequestEntityTooLargeError(err)) &&
+		!apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 }
 
 // refused sorts errors: a world that moved on is looked at again, quietly.

@@ -39,6 +39,7 @@ type rig struct {
 	controllers.Reconciler
 	// log has everything that is done, in order.
 	log    []string
+	told   []rollout.Notice
 	refuse map[string]error
 	now    time.Time
 }
@@ -111,6 +112,7 @@ func (r *rig) Forget(types.NamespacedName)                        { r.log = appe
 func (r *rig) Conflict()                                          { r.log = append(r.log, "conflict") }
 func (r *rig) Tell(_ *v1alpha1.Release, _ v1alpha1.ReleaseStatus, notices []rollout.Notice) {
 	r.log = append(r.log, fmt.Sprintf("tell %d", len(notices)))
+	r.told = notices
 }
 
 func (r *rig) reconcile() (reconcile.Result, error) {
@@ -204,6 +206,35 @@ func TestTerminatingNamespace(t *testing.T) {
 	r.refuse["create shop-blue"] = fmt.Errorf("create: %w", terminating)
 	if result, err := r.reconcile(); err != nil || result.RequeueAfter != time.Second {
 		t.Errorf("got %v and %v, want to look again in a second", result, err)
+	}
+}
+
+// What trying again does not mend is told to people; what it may mend is not.
+func TestRefusedForGood(t *testing.T) {
+	quota := apierrors.NewForbidden(schema.GroupResource{Group: "apps", Resource: "deployments"}, "shop-blue", errors.New("exceeded quota: pods"))
+	for name, tc := range map[string]struct {
+		with error
+		told bool
+	}{
+		"a quota":                        {quota, true},
+		"what is not valid":              {apierrors.NewInvalid(schema.GroupKind{Kind: "Deployment"}, "shop-blue", nil), true},
+		"no answer":                      {errors.New("no answer"), false},
+		"an API server that is too busy": {apierrors.NewTooManyRequests("later", 1), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, objects()...)
+			r.refuse["create shop-blue"] = tc.with
+			if _, err := r.reconcile(); !errors.Is(err, tc.with) {
+				t.Errorf("got %v", err)
+			}
+			last := r.told[len(r.told)-1]
+			if told := last.Reason == rollout.NoticeWriteRefused && last.Warning; told != tc.told {
+				t.Errorf("told is %+v", r.told)
+			}
+			if tc.told && !strings.Contains(last.Message, tc.with.Error()+"; it is tried again and again: see what refuses it") {
+				t.Errorf("it says %q", last.Message)
+			}
+		})
 	}
 }
 

@@ -77,6 +77,7 @@ const (
 	NoticeBudgetRestored     = "BudgetRestored"
 	NoticeBudgetLeftToOthers = "BudgetLeftToOthers"
 	NoticeStalled            = "Stalled"
+	NoticeWriteRefused       = "WriteRefused"
 )
 
 // Action is one write to the world. The set is closed.

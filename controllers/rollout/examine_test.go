@@ -185,7 +185,9 @@ func (w *world) mayPromote(s rollout.Snapshot, d rollout.Decision, a rollout.Shi
 	}
 	until := verdict.ValidUntil
 	if sw.Reason == v1alpha1.SwitchBreakGlass {
-		i := slices.IndexFunc(s.Glasses, func(g approval.Glass) bool { return g.Digest == c.Digest && g.User == sw.BreakGlass.By })
+		i := slices.IndexFunc(s.Glasses, func(g approval.Glass) bool {
+			return g.Digest == c.Digest && g.User == sw.BreakGlass.By && approval.GlassUntil(s.Policies, g).After(s.Now)
+		})
 		until = approval.GlassUntil(s.Policies, s.Glasses[max(i, 0)])
 	}
 	if !a.ValidUntil.Equal(until) {

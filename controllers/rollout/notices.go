@@ -10,6 +10,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 )
 
+// WriteRefused is what people are told when the API server lets a decision not be
+// carried out, for a reason that trying again does not mend.
+func WriteRefused(why string) Notice {
+	return Notice{Warning: true, Reason: NoticeWriteRefused, Message: why +
+		"; it is tried again and again: see what refuses it, such as a ResourceQuota, a LimitRange or an admission policy of others"}
+}
+
 // tell adds the notices that follow from comparing the status with the one
 // before, so that each is said once.
 func (p *plan) tell() {

@@ -5,6 +5,7 @@ package apiserver
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -43,15 +44,17 @@ func epoch(n string) func(*unstructured.Unstructured) { return annotate("counter
 var owners = []any{map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "x"}}
 
 // serviceStage has Services of Release shop: shop, which leads to blue since
-// epoch 3, its preview, and parked, which leads nowhere yet. foreign is nobody's.
+// epoch 3, its preview, parked, which leads nowhere yet, and leftover, which the
+// Release does not name any more. foreign is nobody's.
 func serviceStage(t *testing.T) *stage {
 	s := newStage(t)
 	s.actors["namespace-controller"] = s.account(t, "system:serviceaccount:kube-system:namespace-controller")
 	for name, text := range map[string]string{
-		"foreign": serviceText("foreign", "", "", ""),
-		"shop":    serviceText("shop", "active", "3", "blue"),
-		"preview": serviceText("preview", "preview", "", "green"),
-		"parked":  serviceText("parked", "active", "0", "none"),
+		"foreign":  serviceText("foreign", "", "", ""),
+		"shop":     serviceText("shop", "active", "3", "blue"),
+		"preview":  serviceText("preview", "preview", "", "green"),
+		"parked":   serviceText("parked", "active", "0", "none"),
+		"leftover": strings.Replace(serviceText("leftover", "active", "3", "blue"), "labels: {", "labels: {countersign.dev/deletable: \"true\", ", 1),
 	} {
 		o := object(t, text)
 		if name == "foreign" {
@@ -134,6 +137,7 @@ func requesterRules() []rule {
 			{what: "the label is stripped through the status", who: "dev", on: "services/shop/status", change: label("countersign.dev/release", ""), not: []string{"server-side apply"}},
 			{what: "another Release", who: "dev", on: "services/shop", change: label("countersign.dev/release", "other")},
 			{what: "another role", who: "dev", on: "services/shop", change: label("countersign.dev/role", "preview")},
+			{what: "that it may be deleted", who: "dev", on: "services/shop", change: label("countersign.dev/deletable", "true")},
 			{what: "one more label of ours", who: "dev", on: "services/shop", change: label("countersign.dev/colour", "green")},
 			{what: "another epoch", who: "dev", on: "services/shop", change: epoch("4")},
 			{what: "no epoch", who: "dev", on: "services/shop", change: epoch("")},
@@ -161,6 +165,7 @@ func requesterRules() []rule {
 		admitted: []attempt{
 			{what: "a preview", who: "dev", on: "services/preview"},
 			{what: "one's own Service", who: "dev", on: "services/foreign"},
+			{what: "what was approved without it", who: "dev", on: "services/leftover"},
 			{what: "by the operator", who: "operator", on: "services/shop"},
 			{what: "with its namespace", who: "namespace-controller", on: "services/shop"},
 		},
