@@ -349,6 +349,11 @@ type CandidateStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=71
 	TemplateHash string `json:"templateHash,omitempty"`
+	// putBackFrom is the hash of a template that was not the candidate's, from which
+	// its Deployment was last put back. Unset while it holds the candidate.
+	// +optional
+	// +kubebuilder:validation:MaxLength=71
+	PutBackFrom string `json:"putBackFrom,omitempty"`
 	// sequence number; it grows whenever content changes.
 	Sequence int64 `json:"sequence"`
 	// observedGeneration is the generation of the spec that the digest is of.

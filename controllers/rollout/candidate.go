@@ -81,7 +81,7 @@ func (p *plan) refreshDigest(c *v1alpha1.CandidateStatus) {
 		c.Sequence, c.ReadyAt, c.TestedAt = p.st.Sequence, nil, nil
 		policies = approval.Demands(p.snap.Policies)
 		d, err = p.contentDigest(c.Sequence, w, policies)
-		p.note(true, NoticeCandidateDetected, "a policy or a Service changed otherwise than by adding demands; the candidate has to be approved again")
+		p.note(true, NoticeCandidateDetected, "a policy, a Service or what stands in the colour changed otherwise than by adding demands; the candidate has to be approved again")
 	}
 	if err != nil {
 		p.block(v1alpha1.ReasonInvalidSpec, "the content has no canonical form: "+err.Error())
@@ -125,12 +125,16 @@ func (p *plan) prepare() {
 		return
 	}
 	if !p.materialised(c, w) {
+		if p.neverWas(c, w) {
+			return
+		}
 		if f := p.st.Former; f != nil && f.Colour == c.Colour {
 			p.st.Former = nil
 		}
 		p.do(Materialise{Colour: c.Colour, ResourceVersion: w.ResourceVersion, Revision: c.Revision, Replicas: p.candidateReplicas(), Config: c.Config})
 		return
 	}
+	c.PutBackFrom = ""
 	if w.Replicas != p.candidateReplicas() {
 		p.do(Scale{Colour: c.Colour, ResourceVersion: w.ResourceVersion, Replicas: p.candidateReplicas()})
 	}
@@ -145,6 +149,22 @@ func (p *plan) prepare() {
 		c.TestedReplicas = min(c.TestedReplicas, p.candidateReplicas())
 	}
 	p.pointPreviews(c.Colour)
+}
+
+// neverWas tells whether what is on record as the candidate's template cannot be made
+// from the spec: putting the Deployment back leaves it as it is. Somebody had changed
+// it before the digest was taken. What it holds is the candidate then, and is voted
+// on anew.
+func (p *plan) neverWas(c *v1alpha1.CandidateStatus, w Workload) bool {
+	switch {
+	case !w.Exists || w.Foreign || w.Revision != c.Revision || w.Restarts != 0:
+		return false
+	case c.PutBackFrom != w.TemplateHash:
+		c.PutBackFrom = w.TemplateHash
+		return false
+	}
+	c.TemplateHash, c.PutBackFrom = "", ""
+	return true
 }
 
 // pointPreviews is done only when the candidate is complete, so that a preview

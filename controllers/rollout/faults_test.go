@@ -134,6 +134,42 @@ func TestDrift(t *testing.T) {
 			w.wantsTraffic(blue)
 			w.wantsReady(metav1.ConditionTrue, v1alpha1.ReasonPaused)
 		},
+		"of the candidate is undone as often as it is done": func(t *testing.T) {
+			w := serving(t)
+			w.edit("v2")
+			w.run()
+			d := w.rel.Status.Candidate.Digest
+			for range 3 {
+				w.touch(&w.colours[green].version, func() { w.colours[green].template = template("evil") })
+				w.run()
+				if got := w.rel.Status.Candidate.Digest; got != d || w.image(green) != "v2" {
+					t.Fatalf("the candidate was %s and is %s, of %s", d, got, w.image(green))
+				}
+			}
+		},
+		"what people voted on was never the spec's": func(t *testing.T) {
+			w := serving(t)
+			w.edit("v2")
+			for !w.colours[green].exists {
+				w.step()
+			}
+			w.touch(&w.colours[green].version, func() { w.colours[green].template.Spec.Containers[0].Image = "evil" })
+			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Paused = true })
+			w.run()
+			w.approve("bob")
+			first := w.rel.Status.Candidate.Digest
+			w.colours[green] = &colour{}
+			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Paused = false })
+			w.run()
+			w.wants(v1alpha1.PhaseAwaitingApproval)
+			w.wantsTraffic(blue)
+			if c := w.rel.Status.Candidate; first == "" || c.Digest == first || w.image(green) != "v2" {
+				t.Errorf("the candidate was %q and is %q, of %s", first, c.Digest, w.image(green))
+			}
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic(green)
+		},
 		"both are deleted": func(t *testing.T) {
 			w := secondObserved(t, unrecorded)
 			w.pass(600 * time.Second)

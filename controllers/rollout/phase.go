@@ -111,6 +111,8 @@ func (p *plan) missing() string {
 	switch {
 	case p.way() != "" && !p.fenced():
 		return "the switch that was called off to be fenced"
+	case p.way() != "" && p.cameThrough():
+		return "the endpoints of the switch that was called off to be gone"
 	case p.way() != "" && p.snap.InUse(p.st.Candidate.Colour):
 		return "the traffic to leave " + string(p.st.Candidate.Colour)
 	case p.frozen():

@@ -51,6 +51,9 @@ func keptGuards() []guard {
 			instead("kept: irreversible in between", ` || sw.To.Irreversible`, ``),
 		),
 		out("I1", candidate, deciding,
+			instead("drift: what cannot be made", `if p.neverWas(c, w) {`, `if false {`),
+			instead("drift: put back again", `	c.PutBackFrom = ""
+	if w`, `	if w`),
 			instead("kept: candidates wait", `p.restoring == nil && !p.spec().Paused`, `!p.spec().Paused`),
 			instead("kept: not retired meanwhile", `p.observing() || p.restoring != nil {`, `p.observing() {`),
 		),
