@@ -163,7 +163,10 @@ func (p *plan) neverWas(c *v1alpha1.CandidateStatus, w Workload) bool {
 		c.PutBackFrom = w.TemplateHash
 		return false
 	}
-	c.TemplateHash, c.PutBackFrom = "", ""
+	p.st.Sequence++
+	c.Sequence, c.Digest, c.TemplateHash, c.PutBackFrom = p.st.Sequence, "", "", ""
+	c.ReadyAt, c.TestedAt = nil, nil
+	p.note(true, NoticeCandidateDetected, fmt.Sprintf("what stood in %s when its digest was taken was not what the spec says; it is content %d now, and has to be approved again", c.Colour, c.Sequence))
 	return true
 }
 

@@ -154,6 +154,7 @@ func TestDrift(t *testing.T) {
 				w.step()
 			}
 			w.touch(&w.colours[green].version, func() { w.colours[green].template.Spec.Containers[0].Image = "evil" })
+			w.run()
 			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Paused = true })
 			w.run()
 			w.approve("bob")

@@ -52,6 +52,7 @@ func keptGuards() []guard {
 		),
 		out("I1", candidate, deciding,
 			instead("drift: what cannot be made", `if p.neverWas(c, w) {`, `if false {`),
+			instead("drift: voted on anew", `c.Sequence, c.Digest, c.TemplateHash, c.PutBackFrom = p.st.Sequence, "", "", ""`, `c.TemplateHash, c.PutBackFrom = "", ""`),
 			instead("drift: put back again", `	c.PutBackFrom = ""
 	if w`, `	if w`),
 			instead("kept: candidates wait", `p.restoring == nil && !p.spec().Paused`, `!p.spec().Paused`),
