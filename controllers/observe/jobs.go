@@ -100,10 +100,19 @@ func troubleOf(p *corev1.Pod) string {
 		case ended != nil && ended.ExitCode != 0:
 			return fmt.Sprintf("its container %s ended with exit code %d", s.Name, ended.ExitCode)
 		case waits != nil && waits.Reason != "" && waits.Reason != "ContainerCreating" && waits.Reason != "PodInitializing":
-			return fmt.Sprintf("its container %s cannot start with image %s (%s)", s.Name, images[s.Name], waits.Reason)
+			return fmt.Sprintf("its container %s cannot start with image %s (%s)", s.Name, images[s.Name], steady(waits.Reason))
 		}
 	}
 	return ""
+}
+
+// steady is a reason that does not come and go while nothing changes: an image that
+// cannot be had is tried again and again.
+func steady(reason string) string {
+	if reason == "ErrImagePull" {
+		return "ImagePullBackOff"
+	}
+	return reason
 }
 
 // plain is the beginning of a text of others in one line.

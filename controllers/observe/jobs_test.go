@@ -4,8 +4,10 @@
 package observe_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/rollout"
@@ -115,6 +117,7 @@ func TestTrouble(t *testing.T) {
 		"None":       {of(corev1.ContainerStatus{}), ""},
 		"Starting":   {of(corev1.ContainerStatus{State: waits("ContainerCreating")}), ""},
 		"NoImage":    {of(corev1.ContainerStatus{State: waits("ImagePullBackOff")}), "its container test cannot start with image test:1 (ImagePullBackOff)"},
+		"Pulling":    {of(corev1.ContainerStatus{State: waits("ErrImagePull")}), "its container test cannot start with image test:1 (ImagePullBackOff)"},
 		"Succeeded":  {of(corev1.ContainerStatus{State: ended(0, "fine")}), ""},
 		"Failed":     {of(corev1.ContainerStatus{State: ended(3, "")}), "its container test ended with exit code 3"},
 		"Says":       {of(corev1.ContainerStatus{State: ended(1, "no\n answer"+strings.Repeat("x", 300))}), `its container test ended with exit code 1 and says "no answerx`},
@@ -135,5 +138,23 @@ func TestTrouble(t *testing.T) {
 				t.Errorf("its Pods count as those of a colour")
 			}
 		})
+	}
+}
+
+// A Pod of a colour is in trouble only while it is wanted and not ready.
+func TestTroubleOfAColour(t *testing.T) {
+	starts := func(name string, ready bool) *corev1.Pod {
+		p := pod(name, "green", ready)
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull"}}}}
+		return p
+	}
+	ending := starts("ending", false)
+	ending.DeletionTimestamp, ending.Finalizers = &metav1.Time{Time: time.Unix(1, 0)}, []string{"x/y"}
+	got := map[string]string{}
+	for _, p := range see(t, starts("waits", false), starts("ready", true), ending).Green.Pods {
+		got[p.Name] = p.Trouble
+	}
+	if want := map[string]string{"waits": "its container app cannot start with image  (ImagePullBackOff)", "ready": "", "ending": ""}; !maps.Equal(got, want) {
+		t.Errorf("they are in trouble by %q, want %q", got, want)
 	}
 }

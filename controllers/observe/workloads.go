@@ -93,10 +93,14 @@ func podsOf(pods []corev1.Pod, colour v1alpha1.Colour) []rollout.Pod {
 		if p.Labels[v1alpha1.ColourLabel] != string(colour) {
 			continue
 		}
-		out = append(out, rollout.Pod{
+		pod := rollout.Pod{
 			Name: p.Name, IP: p.Status.PodIP, Revision: p.Labels[v1alpha1.RevisionLabel],
 			Ready: isReady(p), Terminating: p.DeletionTimestamp != nil, Images: imagesOf(p),
-		})
+		}
+		if !pod.Ready && !pod.Terminating {
+			pod.Trouble = troubleOf(p)
+		}
+		out = append(out, pod)
 	}
 	slices.SortFunc(out, func(a, b rollout.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	return out

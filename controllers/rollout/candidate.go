@@ -224,8 +224,20 @@ func (p *plan) deadline() {
 			look = why
 		}
 		p.haltCandidate(v1alpha1.ReasonProgressDeadlineExceeded, fmt.Sprintf(
-			"%s did not become ready and tested%s within %d seconds; %s%s", c.Colour, p.inFull(c), p.spec().ProgressDeadlineSeconds, look, p.tryAsItIs()))
+			"%s did not become ready and tested%s within %d seconds%s; %s%s", c.Colour, p.inFull(c), p.spec().ProgressDeadlineSeconds, p.because(c), look, p.tryAsItIs()))
 	}
+}
+
+// because is what keeps a Pod of the candidate from becoming ready, after a colon;
+// empty when nothing is known to.
+func (p *plan) because(c *v1alpha1.CandidateStatus) string {
+	w := p.snap.Workload(c.Colour)
+	for _, pod := range w.Pods {
+		if pod.Trouble != "" && pod.Revision == w.Revision {
+			return ": " + clip(pod.Trouble, 384)
+		}
+	}
+	return ""
 }
 
 // tryAgain is what to do about content that was gone back from: it is not tried

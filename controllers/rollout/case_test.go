@@ -85,8 +85,9 @@ type colour struct {
 	replicas                 int32
 	// missing Pods are there and not ready.
 	missing int32
-	// slow Deployments bring up no Pod.
-	slow bool
+	// slow Deployments bring up no Pod; trouble is why.
+	slow    bool
+	trouble string
 	// stubborn Deployments do not bring up the Pods that are made anew, and older are
 	// those from before that serve on.
 	stubborn bool
@@ -334,6 +335,9 @@ func (w *world) asRead(m *colour, name string) rollout.Workload {
 		out.Pods = append(out.Pods, rollout.Pod{
 			Name: fmt.Sprintf("%s-%d", out.Name, i), IP: fmt.Sprintf("10.0.0.%d", i), Revision: m.revision, Ready: i < m.ready(), Images: m.images(),
 		})
+		if pod := &out.Pods[i]; !pod.Ready {
+			pod.Trouble = m.trouble
+		}
 	}
 	return out
 }

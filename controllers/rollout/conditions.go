@@ -202,7 +202,7 @@ func (p *plan) candidateReady() claimAbout {
 	case p.observing():
 		return no(v1alpha1.ReasonObserving, "the idle colour is kept for going back until the observation ends")
 	}
-	return no(v1alpha1.ReasonScalingUp, fmt.Sprintf("the Pods of %s are not all available", c.Colour))
+	return no(v1alpha1.ReasonScalingUp, fmt.Sprintf("the Pods of %s are not all available%s", c.Colour, p.because(c)))
 }
 
 func (p *plan) tested() claimAbout {

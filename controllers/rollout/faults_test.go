@@ -91,6 +91,23 @@ func TestMoreServicesThanCanFollow(t *testing.T) {
 	w.wantsStalled(v1alpha1.ReasonInvalidSpec, "17 Services follow")
 }
 
+// What keeps the Pods of a candidate from starting is said while it is waited for,
+// and when it is given up.
+func TestTroubledCandidate(t *testing.T) {
+	w := serving(t)
+	w.edit("v2")
+	w.colours[green] = &colour{slow: true, trouble: "its container app cannot start with image v2 (ImagePullBackOff)"}
+	w.run()
+	w.wantsCondition(v1alpha1.ConditionCandidateReady, metav1.ConditionFalse, v1alpha1.ReasonScalingUp)
+	if m, want := w.condition(v1alpha1.ConditionCandidateReady).Message, "the Pods of green are not all available: its container app cannot start with image v2 (ImagePullBackOff)"; m != want {
+		t.Errorf("it says %q, want %q", m, want)
+	}
+	w.pass(600 * time.Second)
+	w.wantsStalled(v1alpha1.ReasonProgressDeadlineExceeded,
+		"green did not become ready and tested within 600 seconds: its container app cannot start with image v2 (ImagePullBackOff); look at its Pods: kubectl describe pods")
+	w.wantsTraffic(blue)
+}
+
 func TestDrift(t *testing.T) {
 	scenarios(t, map[string]func(*testing.T){
 		"of what serves is told, and what was approved is not forgotten": func(t *testing.T) {

@@ -121,6 +121,8 @@ type Budget struct {
 type Pod struct {
 	Name, IP, Revision string
 	Ready, Terminating bool
+	// Trouble is what keeps it from becoming ready; empty when nothing is known to.
+	Trouble string
 	// Images that its containers run, by container, as the kubelet tells them.
 	Images map[string]string
 }

@@ -5,9 +5,13 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/hack/e2e/story"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // TestControl is what people can ask of a Release that runs: to give a candidate
@@ -74,4 +78,54 @@ func (g *stage) awaitHalted(reason string) {
 		return r.Status.Phase == v1alpha1.PhaseHalted && c != nil && c.Halted != nil && c.Halted.Reason == reason
 	})
 	g.check()
+}
+
+// TestRestart has the Pods of what serves made anew while a client counts every
+// request that fails.
+func TestRestart(t *testing.T) {
+	g := newStage(t, "e2e-restart")
+	g.promote("v1", 1)
+	before := g.podsOf("blue")
+	load, err := story.StartLoad(cluster, t.TempDir(), "http://shop.e2e-restart/", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.ask(v1alpha1.RestartAnnotation, g.now().Status.Active.Digest+"/1")
+	rel := g.Await("all Pods are made anew", func(r *v1alpha1.Release) bool {
+		return r.Status.Active.Restart != nil && r.Status.Active.Restart.FinishedAt != nil
+	})
+	g.check()
+	sum, err := load.Stop(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(sum)
+	if sum.Failed+sum.Unexpected+sum.Sick > 0 || sum.Sent == 0 {
+		t.Errorf("requests failed: %s", sum)
+	}
+	after := g.podsOf("blue")
+	for _, name := range before {
+		if slices.Contains(after, name) {
+			t.Errorf("Pod %s was there before", name)
+		}
+	}
+	if len(after) != 2 || rel.Status.Epoch != 1 || rel.Status.Active.Restart.AskedBy != "dev@example.com" {
+		t.Errorf("Pods are %v, epoch %d, %+v", after, rel.Status.Epoch, rel.Status.Active.Restart)
+	}
+}
+
+// podsOf are the Pods of a colour that stay, by name.
+func (g *stage) podsOf(colour string) (names []string) {
+	g.t.Helper()
+	var pods corev1.PodList
+	err := g.Client.List(g.t.Context(), &pods, client.InNamespace(g.Release.Namespace), client.MatchingLabels{v1alpha1.ColourLabel: colour})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for i := range pods.Items {
+		if pods.Items[i].DeletionTimestamp == nil {
+			names = append(names, pods.Items[i].Name)
+		}
+	}
+	return names
 }
