@@ -11,7 +11,7 @@ step() {
   local name=$1 start=$SECONDS
   shift
   echo "--- $name"
-  "$@"
+  "$@" || return
   echo "--- $name passed in $((SECONDS - start)) s"
 }
 
@@ -21,10 +21,19 @@ step "programs of the cluster" go run ./hack/cluster build
 step "unit" go test -short ./...
 step "cost of policies" go -C hack/celcost test -vet=off -count=1 ./...
 step "simulation" go test -count=1 -timeout=30m ./controllers/internal/sim/
-step "real API server" go test -count=1 -timeout=30m ./hack/e2e/apiserver/ ./hack/cluster/local/
+
+# These two mostly wait, each for a cluster of its own: they run side by side, and
+# what the first says is shown when the second has ended.
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+step "real API server" go test -count=1 -timeout=30m ./hack/e2e/apiserver/ ./hack/cluster/local/ >"$said" 2>&1 &
+api_server=$! failed=0
 if [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ]; then
-  step "real cluster" env COUNTERSIGN_REAL=1 go test -count=1 -timeout=30m -v ./hack/e2e/
+  step "real cluster" env COUNTERSIGN_REAL=1 go test -count=1 -timeout=30m -v ./hack/e2e/ || failed=1
 else
   echo "--- real cluster: NOT RUN, because containers want root on Linux; run: sudo make test-e2e"
 fi
+wait "$api_server" || failed=1
+cat "$said"
+[ "$failed" = 0 ]
 echo "--- all tests passed"
