@@ -194,11 +194,15 @@ func (s *shop) editedAfterVotes(t *testing.T, digest string) {
 	s.awaitStable(t)
 }
 
-// noneLeft: the copies that no content uses any more go.
+// noneLeft: the copies that no content uses any more go, also those of contents that
+// are kept no longer.
 func (s *shop) noneLeft(t *testing.T) {
 	blue, _ := s.environment(t, "blue")
 	for _, value := range []string{"three", "four"} {
 		s.configure(t, value)
+	}
+	if err := s.patch(t, "dev", map[string]any{"spec": map[string]any{"revisionHistoryLimit": 0}}); err != nil {
+		t.Fatal(err)
 	}
 	eventually(t, "green keeps its copies, blue has the newest, and there are no others", func() string {
 		var have []string
