@@ -136,6 +136,7 @@ func (s *shop) awaitNoBudget(t *testing.T, colour string) {
 func (s *shop) othersBudget(t *testing.T) {
 	other := object(t, "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: team, namespace: "+s.namespace+"}\n"+
 		"spec: {maxUnavailable: 1, selector: {matchLabels: {app: shop}}}")
+	s.awaitAllowed(t, "blue") // after what was evicted before
 	s.install(t, []*unstructured.Unstructured{other})
 	s.awaitNoBudget(t, "blue")
 	s.await(t, "that is on record", func(r *v1alpha1.Release) bool {
@@ -146,7 +147,11 @@ func (s *shop) othersBudget(t *testing.T) {
 		if len(pods) == 0 {
 			return "there is none"
 		}
-		return text(s.evict(t, pods[0]))
+		if err := s.evict(t, pods[0]); err != nil {
+			b, _ := s.admin.of(other).Get(within(t), other.GetName(), metav1.GetOptions{})
+			return fmt.Sprintf("%v; the budget counts %v", err, b.Object["status"])
+		}
+		return ""
 	})
 	s.delete(t, other)
 	s.awaitAllowed(t, "blue")
