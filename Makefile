@@ -90,6 +90,10 @@ bench: ## Benchmarks of the pure core, and of a switch on a real API server.
 build: ## Build the operator into bin/.
 	$(GO) build -trimpath -o bin/countersign .
 
+.PHONY: image
+image: ## Write the operator's image (OCI archive, amd64 and arm64) and its bill of materials into dist/.
+	$(GO) run ./hack/image
+
 .PHONY: generate
 generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, and tables in docs/.
 	$(GO) tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...

@@ -29,18 +29,29 @@ import (
 // nameAnnotation is what containerd takes an imported image's name from.
 const nameAnnotation = "io.containerd.image.name"
 
-// Image is a name and the environment that is baked in. Images of one program
-// share its layer; a different environment gives a different digest.
+// Image is a name, the environment that is baked in, and labels. Images of one
+// program share its layer; a different environment gives a different digest.
 type Image struct {
-	Ref string
-	Env []string
+	Ref    string
+	Env    []string
+	Labels map[string]string
 }
 
-// Compile builds the program of a Go package, without C, and returns its file.
+// buildFlags leave out whatever tells one machine or checkout from another. The
+// Dockerfile has the same.
+var buildFlags = []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w"}
+
+// Compile builds the program of a Go package for this machine's architecture.
 func Compile(ctx context.Context, dir, pkg, output string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", output, pkg)
+	return CompileFor(ctx, runtime.GOARCH, dir, pkg, output)
+}
+
+// CompileFor builds a static program, without C, for an architecture of Linux,
+// such as arm64.
+func CompileFor(ctx context.Context, arch, dir, pkg, output string) error {
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build"}, buildFlags...), "-o", output, pkg)...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", pkg, err, out)
 	}
@@ -57,6 +68,28 @@ func Write(w io.Writer, program string, images ...Image) error {
 	if err != nil {
 		return err
 	}
+	return writeLayout(w, func(path layout.Path) error {
+		for _, i := range images {
+			img, err := i.build(layer, runtime.GOARCH)
+			if err != nil {
+				return fmt.Errorf("image %s: %w", i.Ref, err)
+			}
+			names, err := i.names(img)
+			if err != nil {
+				return fmt.Errorf("image %s: %w", i.Ref, err)
+			}
+			for _, name := range names {
+				if err := path.AppendImage(img, layout.WithAnnotations(map[string]string{nameAnnotation: name})); err != nil {
+					return fmt.Errorf("image %s: %w", name, err)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// writeLayout writes an archive of the layout that fill fills.
+func writeLayout(w io.Writer, fill func(layout.Path) error) error {
 	dir, err := os.MkdirTemp("", "oci-")
 	if err != nil {
 		return err
@@ -66,25 +99,13 @@ func Write(w io.Writer, program string, images ...Image) error {
 	if err != nil {
 		return err
 	}
-	for _, i := range images {
-		img, err := i.build(layer)
-		if err != nil {
-			return fmt.Errorf("image %s: %w", i.Ref, err)
-		}
-		names, err := i.names(img)
-		if err != nil {
-			return fmt.Errorf("image %s: %w", i.Ref, err)
-		}
-		for _, name := range names {
-			if err := path.AppendImage(img, layout.WithAnnotations(map[string]string{nameAnnotation: name})); err != nil {
-				return fmt.Errorf("image %s: %w", name, err)
-			}
-		}
+	if err := fill(path); err != nil {
+		return err
 	}
 	return writeTar(w, dir)
 }
 
-func (i Image) build(layer v1.Layer) (v1.Image, error) {
+func (i Image) build(layer v1.Layer, arch string) (v1.Image, error) {
 	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	img, err := mutate.AppendLayers(img, layer)
 	if err != nil {
@@ -95,9 +116,10 @@ func (i Image) build(layer v1.Layer) (v1.Image, error) {
 		return nil, err
 	}
 	file = file.DeepCopy()
-	file.OS, file.Architecture = "linux", runtime.GOARCH
+	file.OS, file.Architecture = "linux", arch
 	file.Config.Entrypoint = []string{"/app"}
 	file.Config.Env = i.Env
+	file.Config.Labels = i.Labels
 	file.Config.User = "65532:65532"
 	return mutate.ConfigFile(img, file)
 }
@@ -105,7 +127,7 @@ func (i Image) build(layer v1.Layer) (v1.Image, error) {
 // names are the image's own and the one by its digest. With the latter pods may
 // ask for the digest, and the node reports what runs as REPOSITORY@DIGEST, as it
 // does for an image that was pulled.
-func (i Image) names(img v1.Image) ([]string, error) {
+func (i Image) names(img interface{ Digest() (v1.Hash, error) }) ([]string, error) {
 	digest, err := img.Digest()
 	if err != nil {
 		return nil, err
