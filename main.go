@@ -41,7 +41,7 @@ type options struct {
 	namespace, metricsAddress, healthAddress, webhookHost, webhookURL string
 	clientCA                                                          string
 	webhookPort, workers                                              int
-	leaderElect                                                       bool
+	leaderElect, metricsSecure                                        bool
 	qps                                                               float64
 	keyOverlap, keyAge                                                time.Duration
 }
@@ -50,7 +50,8 @@ func (o *options) bind() {
 	flag.BoolVar(&o.controller, "controller", true, "reconcile Releases, keep keys and certificates, and test the gate; needs the account countersign-operator")
 	flag.BoolVar(&o.webhook, "webhook", true, "serve the admission webhook; the account countersign-webhook is enough where it is served alone")
 	flag.StringVar(&o.namespace, "namespace", "countersign-system", "namespace of the operator: its keys and lease live there")
-	flag.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address of the metrics, such as :8080; 0 serves none")
+	flag.StringVar(&o.metricsAddress, "metrics-bind-address", "0", "address of the metrics, such as :8443; 0 serves none")
+	flag.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve the metrics by TLS, and only to whom RBAC lets get the URL /metrics; the account has to be allowed to create TokenReviews and SubjectAccessReviews")
 	flag.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 serves none")
 	flag.StringVar(&o.webhookHost, "webhook-bind-host", "", "address that the webhook listens on; empty means all")
 	flag.IntVar(&o.webhookPort, "webhook-port", 9443, "port that the webhook listens on")

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
 
@@ -38,7 +40,7 @@ func (p *process) manager(certificates *admission.Certificates) (ctrl.Manager, e
 	mgr, err := ctrl.NewManager(p.config, ctrl.Options{
 		Scheme: p.scheme, Cache: caches,
 		Client:                 client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
-		Metrics:                metricsserver.Options{BindAddress: p.options.metricsAddress},
+		Metrics:                p.metrics(certificates),
 		HealthProbeBindAddress: p.options.healthAddress,
 		LeaderElection:         p.options.leaderElect && p.options.controller,
 		LeaderElectionID:       leaseName, LeaderElectionNamespace: p.options.namespace,
@@ -49,6 +51,17 @@ func (p *process) manager(certificates *admission.Certificates) (ctrl.Manager, e
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
 	return mgr, nil
+}
+
+// metrics are served with the webhook's certificate, which is renewed without a
+// restart, and behind the API server's authentication and RBAC.
+func (p *process) metrics(certificates *admission.Certificates) metricsserver.Options {
+	o := metricsserver.Options{BindAddress: p.options.metricsAddress}
+	if p.options.metricsSecure {
+		o.SecureServing, o.FilterProvider = true, filters.WithAuthenticationAndAuthorization
+		o.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.GetCertificate = certificates.GetCertificate }}
+	}
+	return o
 }
 
 func (p *process) setUpOperator(ctx context.Context) error {

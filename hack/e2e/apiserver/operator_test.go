@@ -28,7 +28,8 @@ import (
 // operator and the webhook, each with the account that it has there.
 type operator struct {
 	directory, binary   string
-	webhookPort         int
+	webhookPort         int // both on 127.0.0.1
+	metricsPort         int
 	controller, webhook *part
 }
 
@@ -43,7 +44,7 @@ const webhookName = "countersign"
 
 // startOperator builds the operator, makes the API server call it, and starts it.
 func startOperator(t testing.TB, w *world) {
-	o := &operator{directory: w.plane.Dir(), webhookPort: freePort(t)}
+	o := &operator{directory: w.plane.Dir(), webhookPort: freePort(t), metricsPort: freePort(t)}
 	o.binary = filepath.Join(o.directory, "operator")
 	build := exec.CommandContext(within(t), "go", "build", "-o", o.binary, ".")
 	build.Dir = filepath.Dir(configDirectory)
@@ -107,7 +108,7 @@ func (o *operator) start(t testing.TB) {
 
 func (o *operator) startController(t testing.TB) {
 	t.Helper()
-	o.launch(t, o.controller, "--webhook=false", "--leader-elect=true")
+	o.launch(t, o.controller, "--webhook=false", "--leader-elect=true", fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", o.metricsPort))
 }
 
 func (o *operator) startWebhook(t testing.TB) {

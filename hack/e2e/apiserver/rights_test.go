@@ -39,6 +39,7 @@ var rights = map[string][]string{
 		"countersign-probe: patch countersign.dev/releases/status",
 	},
 	"countersign-operator": {
+		"cluster: create authentication.k8s.io/tokenreviews",
 		"cluster: create authorization.k8s.io/subjectaccessreviews",
 		"cluster: create,delete,get,list,patch,watch /configmaps",
 		"cluster: create,delete,get,list,patch,watch /secrets",
