@@ -94,12 +94,17 @@ build: ## Build the operator into bin/.
 image: ## Write the operator's image (OCI archive, amd64 and arm64) and its bill of materials into dist/.
 	$(GO) run ./hack/image
 
+.PHONY: chart
+chart: ## Package the Helm chart into dist/.
+	$(GO) -C hack/chart run . -package ../../dist
+
 .PHONY: generate
-generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, and tables in docs/.
+generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, the chart from config/, and tables in docs/.
 	$(GO) tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(GO) tool controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd/bases
 	$(GO) run ./hack/security -docs docs/security.md
 	$(GO) run ./hack/defects -docs docs/defects.md
+	$(GO) -C hack/chart run .
 
 .PHONY: verify
 verify: ## Fail if generated files, formatting or go.mod are not what they should be.
