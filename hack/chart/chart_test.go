@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"helm.sh/helm/v4/pkg/chart/common"
 	commonutil "helm.sh/helm/v4/pkg/chart/common/util"
@@ -130,6 +131,11 @@ func kustomize(t *testing.T, directories ...string) map[string]object {
 // the namespace, which Helm wants before, and what only Helm reads.
 func TestSame(t *testing.T) {
 	want := kustomize(t, "config/crd", "config/default")
+	for key := range kustomize(t, "config/default") {
+		if strings.HasPrefix(key, "CustomResourceDefinition ") {
+			t.Errorf("deleting config/default would take %s away, and all Releases with it", key)
+		}
+	}
 	own := object{"kind": "Namespace", "metadata": map[string]any{"name": namespace}}.key()
 	if _, there := want[own]; !there {
 		t.Error("config/default has no namespace any more")
@@ -473,6 +479,43 @@ func TestRecordFits(t *testing.T) {
 	}
 	if size := base64.StdEncoding.EncodedLen(b.Len()); size > 800<<10 {
 		t.Errorf("a release of Helm has about %d bytes, of 1048576 that a Secret holds", size)
+	}
+}
+
+// TestPackage: the same chart gives the same bytes, whenever its files were written.
+func TestPackage(t *testing.T) {
+	packed := func(written time.Time) []byte {
+		copied, dist := filepath.Join(t.TempDir(), "countersign"), t.TempDir()
+		if err := os.CopyFS(copied, os.DirFS(filepath.Join(root, directory))); err != nil {
+			t.Fatal(err)
+		}
+		err := filepath.WalkDir(copied, func(path string, _ os.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			return os.Chtimes(path, written, written)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := pack(copied, dist); err != nil {
+			t.Fatal(err)
+		}
+		packages, err := filepath.Glob(filepath.Join(dist, "countersign-*.tgz"))
+		if err != nil || len(packages) != 1 {
+			t.Fatalf("it wrote %v: %v", packages, err)
+		}
+		raw, err := os.ReadFile(packages[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := loader.Load(packages[0]); err != nil || len(c.Templates) != len(load(t).Templates) {
+			t.Errorf("what it wrote is no such chart: %v", err)
+		}
+		return raw
+	}
+	if !bytes.Equal(packed(time.Unix(1e9, 0)), packed(time.Unix(1.5e9, 0))) {
+		t.Error("the time at which the files were written is in the package")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
@@ -28,7 +29,7 @@ func main() {
 	flag.Parse()
 	var err error
 	if *dist != "" {
-		err = pack(*dist)
+		err = pack(filepath.Join(root, directory), *dist)
 	} else {
 		err = writeAll(*into)
 	}
@@ -65,11 +66,13 @@ func writeAll(into string) error {
 	return nil
 }
 
-func pack(dist string) error {
-	chart, err := loader.Load(filepath.Join(root, directory))
+func pack(directory, dist string) error {
+	chart, err := loader.Load(directory)
 	if err != nil {
 		return err
 	}
+	// The same chart gives the same bytes. Helm takes the zero time for now.
+	chart.StampModTimes(time.Unix(0, 0))
 	file, err := chartutil.Save(chart, dist)
 	if err != nil {
 		return err

@@ -51,14 +51,19 @@ func startHelm(t *testing.T) *helm {
 
 func (h *helm) run(t *testing.T, args ...string) string {
 	t.Helper()
+	out, err := h.try(t, args...)
+	if err != nil {
+		t.Fatalf("helm %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+func (h *helm) try(t *testing.T, args ...string) (string, error) {
 	cmd := exec.CommandContext(t.Context(), h.program, append(args, "--namespace", systemNamespace)...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+h.plane.Kubeconfig(), "HOME="+h.home,
 		"HELM_CACHE_HOME="+h.home, "HELM_CONFIG_HOME="+h.home, "HELM_DATA_HOME="+h.home)
 	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("helm %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
+	return string(out), err
 }
 
 func (h *helm) get(t *testing.T, resource, namespace, name string) *unstructured.Unstructured {
@@ -143,8 +148,16 @@ func TestHelm(t *testing.T) {
 		}
 	}
 
-	h.run(t, "upgrade", "countersign", chart, "--set", "operator.replicas=3")
+	const guard = "service-guard.countersign.dev"
+	h.patch(t, "validatingadmissionpolicies", "", guard, `{"spec":{"failurePolicy":"Ignore"}}`)
+	if out, err := h.try(t, "upgrade", "countersign", chart); err == nil || !strings.Contains(out, "failurePolicy") {
+		t.Errorf("a guard that somebody edited does not stop an upgrade: %v\n%s", err, out)
+	}
+	h.run(t, "upgrade", "countersign", chart, "--set", "operator.replicas=3", "--force-conflicts")
 	untouched(t, "upgraded")
+	if policy, _, _ := unstructured.NestedString(h.get(t, "validatingadmissionpolicies", "", guard).Object, "spec", "failurePolicy"); policy != "Fail" {
+		t.Errorf("an upgrade leaves %s with failurePolicy %s", guard, policy)
+	}
 	if replicas, _, _ := unstructured.NestedInt64(h.get(t, "deployments", systemNamespace, operatorAccount).Object, "spec", "replicas"); replicas != 3 {
 		t.Errorf("the operator has %d replicas, want 3", replicas)
 	}
