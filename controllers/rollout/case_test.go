@@ -39,7 +39,9 @@ type world struct {
 	rel      v1alpha1.Release
 	problems []string
 	// frozen is why the gate is; empty while it is intact.
-	frozen   string
+	frozen string
+	// untested is true as long as the operator has not tested the gate.
+	untested bool
 	policies []approval.Policy
 	votes    map[string]approval.Vote
 	glasses  []approval.Glass
@@ -269,7 +271,7 @@ func (w *world) snapshot() rollout.Snapshot {
 	s := rollout.Snapshot{
 		Now: w.now, Release: *w.rel.DeepCopy(), SpecRevision: revision, Cluster: "c1", Problems: slices.Clone(w.problems),
 		Policies: slices.Clone(w.policies), Authors: w.authors, Results: slices.Clone(w.results),
-		Blue: w.workload(blue), Green: w.workload(green), Gate: rollout.Gate{Intact: w.frozen == "", Why: w.frozen},
+		Blue: w.workload(blue), Green: w.workload(green), Gate: rollout.Gate{Intact: w.frozen == "" && !w.untested, Untested: w.untested, Why: w.frozen},
 		Glasses: slices.Clone(w.glasses), Reviews: slices.Clone(w.reviews),
 	}
 	w.readOrigin(&s)

@@ -59,6 +59,9 @@ type Snapshot struct {
 type Gate struct {
 	// Intact is true when every guard was.
 	Intact bool
+	// Untested is true while no test has ended since the operator was started: not
+	// even that a guard is missing is known then.
+	Untested bool
 	// Why not, and what to do about it, if not.
 	Why string
 }

@@ -133,6 +133,8 @@ func (p *plan) journal() {
 		p.note(true, NoticeSwitchCancelled, sw.Message)
 		p.forgetReview(sw.Epoch)
 		p.fence()
+	case !some && sw.Reason.Promotes() && !p.snap.Gate.Intact:
+		// It is on record by an operator that was ended, and waits for the first test.
 	default:
 		p.renumber(sw)
 		p.shift(sw)
@@ -195,7 +197,7 @@ func (p *plan) calledOff(sw *v1alpha1.SwitchStatus) string {
 	if by := p.requesterOf(c, v1alpha1.AbortAnnotation); by != "" {
 		return by + " asked to give it up"
 	}
-	if !p.snap.Gate.Intact {
+	if !p.snap.Gate.Intact && !p.snap.Gate.Untested {
 		return "the gate is frozen: " + p.snap.Gate.Why
 	}
 	return p.revoked(sw, c)

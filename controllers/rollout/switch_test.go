@@ -281,6 +281,70 @@ func TestRepair(t *testing.T) {
 	})
 }
 
+// An operator that was started anew carries out what is on record once it has tested
+// the gate: neither before, nor never.
+func TestResumedUntested(t *testing.T) {
+	intended := func(t *testing.T, changes ...func(*world)) *world {
+		w := newWorld(t, changes...)
+		w.run()
+		w.approve("bob")
+		w.writes = 0
+		w.step()
+		if sw := w.rel.Status.Switch; sw == nil || sw.PatchedAt != nil {
+			t.Fatalf("the switch is %+v", sw)
+		}
+		w.untested, w.writes, w.did = true, 9, nil
+		return w
+	}
+	scenarios(t, map[string]func(*testing.T){
+		"the gate is intact": func(t *testing.T) {
+			w := intended(t)
+			w.run()
+			w.wantsActions()
+			w.wantsTraffic("")
+			w.untested = false
+			w.run()
+			w.wantsActions("Shift blue epoch 1")
+			w.wantsTraffic(blue)
+			w.wantsNoNotice("SwitchCancelled")
+		},
+		"the gate is frozen": func(t *testing.T) {
+			w := intended(t)
+			w.run()
+			w.untested, w.frozen = false, "a guard is gone"
+			w.run()
+			w.wantsTraffic("")
+			w.wantsNotice("SwitchCancelled")
+		},
+		"the vote is withdrawn meanwhile": func(t *testing.T) {
+			w := intended(t)
+			w.withdraw("bob")
+			w.run()
+			w.wantsTraffic("")
+			w.wantsNotice("SwitchCancelled")
+		},
+		"some Services are there already": func(t *testing.T) {
+			w := intended(t, withTwoServices)
+			w.untested, w.writes = false, 1
+			w.step()
+			w.untested, w.writes = true, 9
+			w.run()
+			w.wantsTraffic(blue)
+		},
+		"nothing new is promoted": func(t *testing.T) {
+			w := newWorld(t)
+			w.untested = true
+			w.run()
+			w.approve("bob")
+			w.run()
+			w.wantsTraffic("")
+			w.untested = false
+			w.run()
+			w.wantsTraffic(blue)
+		},
+	})
+}
+
 // A Service taken out of the spec follows until it is deleted, and then the
 // Release goes on without it.
 func TestServiceTakenOut(t *testing.T) {

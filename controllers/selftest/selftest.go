@@ -89,7 +89,7 @@ func (t *Tester) init() {
 	t.once.Do(func() {
 		t.first, t.grace = make(chan struct{}), make(chan struct{})
 		t.kicked, t.trying = make(chan struct{}, 1), make(chan struct{}, 1)
-		t.gate.Why = "the gate has not been tested yet"
+		t.gate = rollout.Gate{Untested: true, Why: "the gate has not been tested yet"}
 		time.AfterFunc(firstTest, func() { close(t.grace) })
 	})
 }

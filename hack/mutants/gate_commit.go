@@ -60,7 +60,7 @@ func holdbackGuards() []guard {
 			never("called off: content", `sw.To.Revision != p.snap.Revision`),
 			instead("called off: policies", `err != nil || d != sw.To.Digest`, `err != nil && d == ""`),
 			never("called off: paused", `p.spec().Paused`),
-			never("called off: frozen", `!p.snap.Gate.Intact`),
+			never("called off: frozen", `!p.snap.Gate.Intact && !p.snap.Gate.Untested`),
 			instead("shift: lapses", `sw.To.Config, p.standsUntil(sw)`, `sw.To.Config, time.Time{}`),
 			instead("shift: glass lapses", `return approval.GlassUntil(p.snap.Policies, *glass)`, `return time.Time{}`),
 			instead("called off: revoked", `	return p.revoked(sw, c)`, `	return ""`),

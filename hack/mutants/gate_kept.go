@@ -35,6 +35,10 @@ func keptGuards() []guard {
 		p.askPeople`),
 		),
 		out("I1", switching, deciding,
+			instead("gate: resumed before it was tested", `	case !some && sw.Reason.Promotes() && !p.snap.Gate.Intact:
+`, `	case false:
+`),
+			instead("gate: called off before it was tested", `if !p.snap.Gate.Intact && !p.snap.Gate.Untested {`, `if !p.snap.Gate.Intact {`),
 			instead("service: made on the way back", ` || sw.Reason == v1alpha1.SwitchRollback && len(a.Services) == 0`, ``),
 		),
 		out("I1", deleting, deciding,
