@@ -74,22 +74,7 @@ func (r *review) slotForIn(receipts string) string {
 	if slot, owns := r.slotOfIn(receipts, r.user, ""); owns {
 		return slot
 	}
-	name, _, _ := strings.Cut(r.user, "@")
-	for _, candidate := range []string{name, r.user} {
-		slot := strings.Trim(strings.Map(slotCharacter, candidate), "-_.")
-		slot = strings.TrimRight(slot[:min(len(slot), 63)], "-_.")
-		if slot != "" && r.ownerIn(receipts, slot) == "" {
-			return slot
-		}
-	}
-	return "my-name"
-}
-
-func slotCharacter(c rune) rune {
-	if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' {
-		return c
-	}
-	return '-'
+	return approval.Slot(r.user, func(slot string) bool { return r.ownerIn(receipts, slot) != "" })
 }
 
 // candidate is the digest that can be voted on; empty when there is none.
