@@ -14,6 +14,7 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/cmd/kubectl-countersign/show"
 	"github.com/countersign/countersign/config/policy"
+	"github.com/countersign/countersign/config/webhook"
 	"github.com/countersign/countersign/controllers/keys"
 	"github.com/spf13/cobra"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -23,6 +24,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 )
 
 func (p *plugin) doctorCommand() *cobra.Command {
@@ -65,16 +67,20 @@ func (s *Session) gate(ctx context.Context, system string, args []string) (*show
 	if g.Wanted, err = shipped(); err != nil {
 		return nil, err
 	}
+	g.WantedWebhook = &admissionregistrationv1.MutatingWebhookConfiguration{}
+	if err := yaml.Unmarshal(webhook.Configuration, g.WantedWebhook); err != nil {
+		return nil, fmt.Errorf("read the webhook's configuration of this version: %w", err)
+	}
 	var policies admissionregistrationv1.ValidatingAdmissionPolicyList
 	var bindings admissionregistrationv1.ValidatingAdmissionPolicyBindingList
-	webhook, trusted, processes := &admissionregistrationv1.MutatingWebhookConfiguration{}, &corev1.ConfigMap{}, &appsv1.DeploymentList{}
+	called, trusted, processes := &admissionregistrationv1.MutatingWebhookConfiguration{}, &corev1.ConfigMap{}, &appsv1.DeploymentList{}
 	for _, part := range []struct {
 		guard, resource string
 		read            error
 	}{
 		{show.GuardPolicies, "validatingadmissionpolicies", s.Client.List(ctx, &policies)},
 		{show.GuardBindings, "validatingadmissionpolicybindings", s.Client.List(ctx, &bindings)},
-		{show.GuardWebhook, "mutatingwebhookconfigurations", s.Client.Get(ctx, client.ObjectKey{Name: "countersign"}, webhook)},
+		{show.GuardWebhook, "mutatingwebhookconfigurations", s.Client.Get(ctx, client.ObjectKey{Name: "countersign"}, called)},
 		{show.GuardKeys, "configmaps of namespace " + system, s.Client.Get(ctx, client.ObjectKey{Namespace: system, Name: keys.ConfigMapName}, trusted)},
 		{show.GuardProcesses, "deployments of namespace " + system, s.Client.List(ctx, processes, client.InNamespace(system))},
 	} {
@@ -92,8 +98,8 @@ func (s *Session) gate(ctx context.Context, system string, args []string) (*show
 	for i := range bindings.Items {
 		g.Bindings[bindings.Items[i].Name] = &bindings.Items[i]
 	}
-	if webhook.Name != "" {
-		g.Webhook = webhook
+	if called.Name != "" {
+		g.Webhook = called
 	}
 	if trusted.Name != "" {
 		g.Keys = trusted

@@ -7,19 +7,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/approval"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// roles that hold the right to do something with a resource.
+// forbidden is how the API server says whom RBAC lets not do what they asked for.
+var forbidden = regexp.MustCompile(`User "([^"]+)" cannot`)
+
+// roleFor is the role that holds the right to do something with a resource.
 func roleFor(verb, resource string) string {
 	switch {
 	case resource == "releases" && verb == "patch":
-		return "release-approver to vote, or release-author"
+		return "release-approver"
 	case resource == "releases" || resource == "approvalpolicies":
 		return "release-viewer"
 	}
@@ -43,8 +48,12 @@ func (s *Session) told(err error, verb, resource string) error {
 	case apierrors.IsForbidden(err) && denied(message):
 		return err
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("you may not %s %s in namespace %s; ask for ClusterRole %s there, and whoever may give it runs: kubectl create rolebinding NAME -n %s --clusterrole=ROLE --user=YOU; who you are: kubectl auth whoami (%w)",
-			verb, resource, s.Namespace, roleFor(verb, resource), s.Namespace, err)
+		role, user := roleFor(verb, resource), "YOU"
+		if found := forbidden.FindStringSubmatch(message); found != nil {
+			user = found[1]
+		}
+		return fmt.Errorf("you may not %s %s in namespace %s; ask for ClusterRole %s there, and whoever may give it runs: kubectl create rolebinding %s-%s -n %s --clusterrole=%s --user=%s (%w)",
+			verb, resource, s.Namespace, role, strings.ToLower(approval.Slot(user, func(string) bool { return false })), role, s.Namespace, role, user, err)
 	case strings.Contains(message, "failed calling webhook"):
 		return fmt.Errorf("the webhook does not answer, so that no Release can be written; the operator goes back by itself all the same; look at it: kubectl get deployments -n countersign-system; to let a request to go back through without it: kubectl delete mutatingwebhookconfiguration countersign, and when it is over, apply it again (%w)", err)
 	case apierrors.IsConflict(err):

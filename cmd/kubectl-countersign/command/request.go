@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -89,6 +90,9 @@ func rollbackTo(rel *v1alpha1.Release, to string) (request, target string, err e
 		return st.Active.RollbackRequest(), st.Former.Digest, nil
 	case st.KeptOrigin() != nil:
 		return st.Active.RollbackRequest(), "Deployment " + st.KeptOrigin().Name, nil
+	}
+	if !slices.ContainsFunc(st.Kept, func(k v1alpha1.KeptContent) bool { return st.KeptRequest(k) != "" }) {
+		return "", "", fmt.Errorf("Release %s serves %s and keeps nothing to go back to; apply the content that is to run and have it approved; what was let through before: %s", rel.Name, st.Active.Digest, show.Line(rel, "history"))
 	}
 	return "", "", fmt.Errorf("the content before is not held by a colour any more; say which of those that are kept: %s", show.Line(rel, "history"))
 }

@@ -226,7 +226,7 @@ func (w *World) parameters() Part {
 		before = parameters{a.Irreversible, deletion(a.DeletionPolicy), a.ObserveSeconds, &a.KeepIdleSeconds, &a.ReadinessGraceSeconds}
 	}
 	part.Changes = changes("", before, parameters{spec.Irreversible, deletion(spec.DeletionPolicy), spec.ObserveSeconds, spec.KeepIdleSeconds, spec.ReadinessGraceSeconds})
-	part.Says = append(part.Says, fmt.Sprintf("it also has minReadySeconds %d and progressDeadlineSeconds %d; those of what serves are not on record", spec.MinReadySeconds, spec.ProgressDeadlineSeconds))
+	part.Says = append(part.Says, fmt.Sprintf("minReadySeconds is %d and progressDeadlineSeconds is %d, as approved with it", spec.MinReadySeconds, spec.ProgressDeadlineSeconds))
 	return part
 }
 
@@ -295,7 +295,7 @@ func (d Diff) Text(style Style) string {
 			p.part(part)
 		}
 	}
-	if len(same) > 0 {
+	if len(same) > 0 && d.Serves != "" {
 		p.section("The same as what serves")
 		p.line(text("  %s", strings.Join(same, ", ")))
 	}

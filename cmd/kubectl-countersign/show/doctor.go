@@ -22,7 +22,9 @@ type Gate struct {
 	Wanted   []string
 	Policies map[string]*admissionregistrationv1.ValidatingAdmissionPolicy
 	Bindings map[string]*admissionregistrationv1.ValidatingAdmissionPolicyBinding
-	Webhook  *admissionregistrationv1.MutatingWebhookConfiguration
+	// WantedWebhook is the webhook's configuration that this version ships.
+	WantedWebhook *admissionregistrationv1.MutatingWebhookConfiguration
+	Webhook       *admissionregistrationv1.MutatingWebhookConfiguration
 	// Keys is the ConfigMap of those that are trusted.
 	Keys *corev1.ConfigMap
 	// Processes are the Deployments of the operator and its webhook.
@@ -145,13 +147,27 @@ func (c *Checkup) webhook(g *Gate) {
 		c.find(GuardWebhook, StateBroken, "MutatingWebhookConfiguration countersign is missing, so that no vote is signed; %s", restore)
 		return
 	}
-	for i := range g.Webhook.Webhooks {
-		if h := &g.Webhook.Webhooks[i]; h.FailurePolicy != nil && *h.FailurePolicy != admissionregistrationv1.Fail {
-			c.find(GuardWebhook, StateBroken, "webhook %s may fail without refusing (failurePolicy %s); %s", h.Name, *h.FailurePolicy, restore)
+	for i := range g.WantedWebhook.Webhooks {
+		want := &g.WantedWebhook.Webhooks[i]
+		k := slices.IndexFunc(g.Webhook.Webhooks, func(h admissionregistrationv1.MutatingWebhook) bool { return h.Name == want.Name })
+		if k < 0 {
+			c.find(GuardWebhook, StateBroken, "webhook %s is missing in MutatingWebhookConfiguration countersign; %s", want.Name, restore)
+			return
+		}
+		if wanted, is := fails(want), fails(&g.Webhook.Webhooks[k]); wanted != is {
+			c.find(GuardWebhook, StateBroken, "webhook %s has failurePolicy %s, and this version ships %s; %s", want.Name, is, wanted, restore)
 			return
 		}
 	}
-	c.find(GuardWebhook, StateIntact, "it is called, and what it cannot judge is refused")
+	c.find(GuardWebhook, StateIntact, "%s called", plural(len(g.WantedWebhook.Webhooks), "webhook"))
+}
+
+// fails is what becomes of a request that a webhook cannot judge.
+func fails(h *admissionregistrationv1.MutatingWebhook) admissionregistrationv1.FailurePolicyType {
+	if h.FailurePolicy == nil {
+		return admissionregistrationv1.Fail
+	}
+	return *h.FailurePolicy
 }
 
 func (c *Checkup) keys(g *Gate) {
@@ -170,7 +186,7 @@ func (c *Checkup) processes(g *Gate) {
 		return
 	}
 	if len(g.Processes) == 0 {
-		c.find(GuardProcesses, StateBroken, "no Deployment in namespace countersign-system; install it: kubectl apply --server-side -k config/default")
+		c.find(GuardProcesses, StateUnknown, "no Deployment in the namespace of the operator; if it is another, name it with --system-namespace, and if there is none, install it: kubectl apply --server-side -k config/default")
 		return
 	}
 	broken := 0

@@ -63,7 +63,7 @@ type You struct {
 // ExplanationOf is what the votes on the candidate come to.
 func ExplanationOf(w *World) Explanation {
 	st := w.status()
-	e := Explanation{Name: w.Release.Name, Namespace: w.Release.Namespace, Seats: st.Approvals, Next: next(&w.Release), Notes: append(older(&w.Release), w.Unread...)}
+	e := Explanation{Name: w.Release.Name, Namespace: w.Release.Namespace, Seats: st.Approvals, Next: next(&w.Release, "explain"), Notes: append(older(&w.Release), w.Unread...)}
 	e.Outcome, _ = because(&w.Release)
 	for _, v := range st.Votes {
 		e.Votes = append(e.Votes, Vote{v, w.Release.Annotations[v1alpha1.CommentPrefix+v.Slot]})
@@ -175,11 +175,8 @@ func (p *page) explained(e Explanation) {
 		if v.Rule != "" && !strings.Contains(why, v.Rule) {
 			why += " (" + v.Rule + ")"
 		}
-		if v.At != nil {
-			why += ", cast at " + clock(v.At.Time)
-		}
 		if v.Comment != "" {
-			why += fmt.Sprintf(", %q", v.Comment)
+			why += fmt.Sprintf(" (%q)", v.Comment)
 		}
 		row[len(row)-1].text = why
 		rows = append(rows, row)

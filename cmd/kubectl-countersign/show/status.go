@@ -68,7 +68,7 @@ func StatusOf(w *World) Status {
 	st := w.status()
 	s := Status{
 		Name: w.Release.Name, Namespace: w.Release.Namespace, Phase: st.Phase, WaitingFor: st.WaitingFor, Approvals: st.Approvals,
-		Colours: w.colours(), Checks: st.Checks, Votes: st.Votes, Next: next(&w.Release), Notes: append(older(&w.Release), w.Unread...),
+		Colours: w.colours(), Checks: st.Checks, Votes: st.Votes, Next: next(&w.Release, "status"), Notes: append(older(&w.Release), w.Unread...),
 	}
 	s.Because, s.Wrong = because(&w.Release)
 	return s
@@ -167,33 +167,38 @@ func Line(rel *v1alpha1.Release, verb string, more ...string) string {
 	return strings.Join(append([]string{"kubectl countersign", verb, rel.Name, "-n", rel.Namespace}, more...), " ")
 }
 
-// next are the commands that help from where the Release stands.
-func next(rel *v1alpha1.Release) (commands []Command) {
-	add := func(line, why string) { commands = append(commands, Command{line, why}) }
+// next are the commands that help from where the Release stands, but for the one that
+// was just run.
+func next(rel *v1alpha1.Release, just string) (commands []Command) {
+	add := func(verb, why string) {
+		if verb != just {
+			commands = append(commands, Command{Line(rel, verb), why})
+		}
+	}
 	st := &rel.Status
 	c := st.Candidate
 	frozen := condition(rel, v1alpha1.ConditionApproved, v1alpha1.ReasonGateFrozen)
 	if frozen {
-		add(Line(rel, "doctor"), "what of the gate is not intact")
+		add("doctor", "what of the gate is not intact")
 	}
 	if c != nil && c.Digest != "" && c.Halted == nil {
-		add(Line(rel, "diff"), "what would be approved")
-		add(Line(rel, "explain"), "why each vote counts or not, and who could still approve")
+		add("diff", "what would be approved")
+		add("explain", "why each vote counts or not, and who could still approve")
 		if !frozen && !condition(rel, v1alpha1.ConditionApproved, v1alpha1.ReasonQuorumMet) {
-			add(Line(rel, "approve"), "to let it through")
-			add(Line(rel, "reject"), "to keep it out")
+			add("approve", "to let it through")
+			add("reject", "to keep it out")
 		}
 	}
 	if c != nil && c.Halted != nil && c.Halted.Retryable() {
-		add(Line(rel, "retry"), "to try it again as it is")
+		add("retry", "to try it again as it is")
 	}
 	if rel.Spec.Paused {
-		add(Line(rel, "resume"), "to go on")
+		add("resume", "to go on")
 	}
 	if st.Former != nil || (st.Active != nil && st.KeptOrigin() != nil) {
-		add(Line(rel, "rollback"), "to go back, at once")
+		add("rollback", "to go back, at once")
 	} else if slices.ContainsFunc(st.Kept, func(k v1alpha1.KeptContent) bool { return st.KeptRequest(k) != "" }) {
-		add(Line(rel, "history"), "what can be gone back to")
+		add("history", "what can be gone back to")
 	}
 	return commands
 }
@@ -207,7 +212,7 @@ func older(rel *v1alpha1.Release) (notes []string) {
 	switch c := st.Candidate; {
 	case st.ObservedGeneration == 0 && len(st.Conditions) > 0:
 		missing("observedGeneration")
-	case c != nil && c.Digest != "" && c.Size == "":
+	case c != nil && c.Digest != "" && c.Halted == nil && c.Size == "":
 		missing("candidate.size")
 	case st.Active != nil && st.Active.FinishedAt != nil && st.Active.Failed == "" && len(st.Kept) == 0 && rel.Spec.RevisionHistoryLimit == nil:
 		missing("kept")
@@ -353,7 +358,14 @@ func voteRow(v v1alpha1.VoteStatus) []cell {
 	if v.Decision == "" {
 		does = "-"
 	}
-	return []cell{counts, text("%s", who), text("%s", does), text("%s", v.Why)}
+	return []cell{counts, text("%s", who), text("%s", does), text("%s", clocked(v.At)), text("%s", v.Why)}
+}
+
+func clocked(t *metav1.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return clock(t.Time)
 }
 
 func (p *page) commands(commands []Command) {
@@ -372,7 +384,7 @@ func (p *page) notes(notes []string) {
 	if len(notes) == 0 {
 		return
 	}
-	p.section("Not seen")
+	p.section("Notes")
 	for _, note := range notes {
 		p.sentences(note, doubtful)
 	}

@@ -30,9 +30,14 @@ const shopName = "shop"
 func openShop(t testing.TB) *shop {
 	t.Helper()
 	w := whole.start(t)
+	return openShopIn(t, w, w.namespace(t))
+}
+
+func openShopIn(t testing.TB, w *world, namespace string) *shop {
+	t.Helper()
 	w.operator.tellLog(t)
 	w.operator.webhook.awaitReady(t) // the test before may have taken its keys away
-	s := &shop{world: w, namespace: w.namespace(t), people: map[string]*actor{}}
+	s := &shop{world: w, namespace: namespace, people: map[string]*actor{}}
 	w.install(t, []*unstructured.Unstructured{
 		object(t, "apiVersion: countersign.dev/v1alpha1\nkind: ApprovalPolicy\nmetadata: {name: "+s.namespace+"}\n"+
 			"spec: {namespaces: ["+s.namespace+"], rules: [{name: qa, count: 1, groups: [qa]}, {name: security, count: 1, groups: [security], canVeto: true}]}"),
