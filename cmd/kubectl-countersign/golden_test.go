@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,6 +104,8 @@ type terminal struct {
 	client client.WithWatch
 	person show.Person
 	now    time.Time
+	// asks is true when they sit at a terminal.
+	asks bool
 }
 
 var bob = show.Person{User: "bob@example.com", Groups: []string{"security", "system:authenticated"}}
@@ -122,10 +125,10 @@ func sit(t *testing.T, objects []client.Object) *terminal {
 }
 
 // run is what they read, on both streams.
-func (s *terminal) run(input string, args ...string) (string, error) {
+func (s *terminal) run(input io.Reader, args ...string) (string, error) {
 	var out bytes.Buffer
-	streams := genericiooptions.IOStreams{In: strings.NewReader(input), Out: &out, ErrOut: &out}
-	root := command.New(streams, func() (*command.Session, error) {
+	streams := genericiooptions.IOStreams{In: input, Out: &out, ErrOut: &out}
+	root := command.New(streams, command.Terminal{Asks: s.asks}, func() (*command.Session, error) {
 		return &command.Session{
 			Client: s.client, Namespace: "shop", Now: func() time.Time { return s.now },
 			WhoAmI: func(context.Context) (*show.Person, error) { return &s.person, nil },
@@ -140,7 +143,7 @@ func TestGolden(t *testing.T) {
 	for _, name := range []string{"waiting", "vetoed", "frozen", "rolled-back"} {
 		for _, verb := range []string{"status", "explain", "diff", "doctor", "history"} {
 			t.Run(name+" "+verb, func(t *testing.T) {
-				got, err := sit(t, scene(t, name)).run("", verb, "shop")
+				got, err := sit(t, scene(t, name)).run(nil, verb, "shop")
 				if err != nil && (verb != "doctor" || !errors.Is(err, command.ErrBroken)) {
 					t.Fatal(err)
 				}
@@ -153,7 +156,7 @@ func TestGolden(t *testing.T) {
 	}
 	for _, form := range []string{"json", "yaml", "wide"} {
 		t.Run("status -o "+form, func(t *testing.T) {
-			got, err := sit(t, scene(t, "waiting")).run("", "status", "shop", "-o", form)
+			got, err := sit(t, scene(t, "waiting")).run(nil, "status", "shop", "-o", form)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,7 +164,7 @@ func TestGolden(t *testing.T) {
 		})
 	}
 	t.Run("policies", func(t *testing.T) {
-		got, err := sit(t, scene(t, "waiting")).run("", "policies")
+		got, err := sit(t, scene(t, "waiting")).run(nil, "policies")
 		if err != nil {
 			t.Fatal(err)
 		}

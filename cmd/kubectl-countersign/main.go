@@ -13,6 +13,7 @@ import (
 
 	"github.com/countersign/countersign/cmd/kubectl-countersign/command"
 	"github.com/go-logr/logr"
+	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -24,7 +25,11 @@ func main() {
 	ctrllog.SetLogger(logr.Discard()) // the plugin has no log
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 	flags := genericclioptions.NewConfigFlags(true)
-	root := command.New(streams, command.FromFlags(flags, streams))
+	terminal := command.Terminal{
+		Asks:   term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())),
+		Colour: term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "",
+	}
+	root := command.New(streams, terminal, command.FromFlags(flags, streams))
 	flags.AddFlags(root.PersistentFlags())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)

@@ -4,15 +4,14 @@
 package command
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/cmd/kubectl-countersign/show"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -21,18 +20,25 @@ import (
 // plugin is what all commands share.
 type plugin struct {
 	genericiooptions.IOStreams
-	connect Connect
-	output  string
-	// terminal tells whether a person reads what is written and can answer.
-	terminal bool
+	connect  Connect
+	output   string
+	terminal Terminal
+}
+
+// Terminal is what the streams lead to.
+type Terminal struct {
+	// Asks is true when a person reads what is written and can answer.
+	Asks bool
+	// Colour is true when it shows colours and they are wanted.
+	Colour bool
 }
 
 // report is what a command has found.
 type report interface{ Text(show.Style) string }
 
 // New is the command kubectl countersign.
-func New(streams genericiooptions.IOStreams, connect Connect) *cobra.Command {
-	p := &plugin{IOStreams: streams, connect: connect, terminal: isTerminal(streams.Out) && isTerminal(streams.In)}
+func New(streams genericiooptions.IOStreams, terminal Terminal, connect Connect) *cobra.Command {
+	p := &plugin{IOStreams: streams, connect: connect, terminal: terminal}
 	root := &cobra.Command{
 		Use:   "kubectl-countersign",
 		Short: "Look at Releases, and have a say in them",
@@ -62,13 +68,8 @@ func New(streams genericiooptions.IOStreams, connect Connect) *cobra.Command {
 	return root
 }
 
-func isTerminal(stream any) bool {
-	file, is := stream.(*os.File)
-	return is && term.IsTerminal(int(file.Fd()))
-}
-
 func (p *plugin) style() show.Style {
-	return show.Style{Wide: p.output == "wide", Colour: isTerminal(p.Out) && os.Getenv("NO_COLOR") == ""}
+	return show.Style{Wide: p.output == "wide", Colour: p.terminal.Colour}
 }
 
 // print writes a report in the form that was asked for.
@@ -77,8 +78,12 @@ func (p *plugin) print(r report) error {
 	var err error
 	switch p.output {
 	case "json":
-		raw, err = json.MarshalIndent(r, "", "  ")
-		raw = append(raw, '\n')
+		var text bytes.Buffer
+		encoder := json.NewEncoder(&text)
+		encoder.SetEscapeHTML(false) // it is for no browser
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(r)
+		raw = text.Bytes()
 	case "yaml":
 		raw, err = yaml.Marshal(r)
 	default:

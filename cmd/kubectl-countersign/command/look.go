@@ -95,8 +95,8 @@ func (p *plugin) again(ctx context.Context, s *Session, name, last string) (stri
 		return last, err
 	}
 	switch {
-	case last != "" && p.style().Colour:
-		p.say("\x1b[H\x1b[2J")
+	case last != "" && p.terminal.Colour:
+		_, _ = fmt.Fprint(p.Out, "\x1b[H\x1b[2J") // from the top of an empty screen
 	case last != "":
 		p.say("---")
 	}

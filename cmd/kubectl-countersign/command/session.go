@@ -98,7 +98,11 @@ func FromFlags(flags *genericclioptions.ConfigFlags, streams genericiooptions.IO
 // review asks the API server who asks.
 func (s *Session) review(ctx context.Context) (*show.Person, error) {
 	var self authenticationv1.SelfSubjectReview
-	if err := s.Client.Create(ctx, &self); err != nil {
+	err := s.Client.Create(ctx, &self)
+	if uninstalled(err) {
+		return nil, fmt.Errorf("the API server cannot say who you are, which Kubernetes 1.28 and later can; vote with kubectl annotate (%w)", err)
+	}
+	if err != nil {
 		return nil, s.told(err, "create", "selfsubjectreviews")
 	}
 	return &show.Person{User: self.Status.UserInfo.Username, Groups: self.Status.UserInfo.Groups}, nil

@@ -100,7 +100,7 @@ func votable(rel *v1alpha1.Release) (string, error) {
 
 // confirm asks whoever sits at the terminal. Without one the digest has to be named.
 func (p *plugin) confirm(d decision, rel *v1alpha1.Release, digest string) error {
-	if !p.terminal {
+	if !p.terminal.Asks {
 		return fmt.Errorf("there is no terminal to ask on, so that nothing was voted on; say which content you mean: %s", show.Line(rel, d.verb, "--digest", digest))
 	}
 	_, _ = fmt.Fprintf(p.Out, "%s%s %s of Release %s in namespace %s? [y/N] ", strings.ToUpper(d.verb[:1]), d.verb[1:], digest, rel.Name, rel.Namespace)

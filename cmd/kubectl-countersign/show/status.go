@@ -177,14 +177,21 @@ func next(rel *v1alpha1.Release, just string) (commands []Command) {
 	}
 	st := &rel.Status
 	c := st.Candidate
+	vetoed := condition(rel, v1alpha1.ConditionStalled, v1alpha1.ReasonRejected)
 	frozen := condition(rel, v1alpha1.ConditionApproved, v1alpha1.ReasonGateFrozen)
 	if frozen {
 		add("doctor", "what of the gate is not intact")
 	}
+	if c != nil && c.Digest != "" && c.Halted != nil {
+		add("diff", "how what was given up differs from what serves")
+	}
 	if c != nil && c.Digest != "" && c.Halted == nil {
 		add("diff", "what would be approved")
 		add("explain", "why each vote counts or not, and who could still approve")
-		if !frozen && !condition(rel, v1alpha1.ConditionApproved, v1alpha1.ReasonQuorumMet) {
+		if vetoed {
+			add("withdraw", "for who rejects it, to take that back")
+		}
+		if !frozen && !vetoed && !condition(rel, v1alpha1.ConditionApproved, v1alpha1.ReasonQuorumMet) {
 			add("approve", "to let it through")
 			add("reject", "to keep it out")
 		}
