@@ -98,6 +98,10 @@ image: ## Write the operator's image (OCI archive, amd64 and arm64) and its bill
 chart: ## Package the Helm chart into dist/.
 	$(GO) -C hack/chart run . -package ../../dist
 
+.PHONY: plugin
+plugin: ## Build the plugin kubectl countersign into bin/.
+	$(GO) build -trimpath -o bin/kubectl-countersign ./cmd/kubectl-countersign
+
 .PHONY: generate
 generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, the chart from config/, and tables in docs/.
 	$(GO) tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...

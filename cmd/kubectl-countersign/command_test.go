@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/cmd/kubectl-countersign/show"
@@ -294,4 +295,47 @@ func TestOlderOperator(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wants(t, nil, "status shop", true, "the operator has not looked at it yet", "kubectl get deployments -n countersign-system")
+}
+
+// onWrite is told of all that was written so far.
+type onWrite struct {
+	all  strings.Builder
+	told func(all string)
+}
+
+func (w *onWrite) Write(p []byte) (int, error) {
+	n, err := w.all.Write(p)
+	w.told(w.all.String())
+	return n, err
+}
+
+// TestWatch: a change is written when it comes, and what is no change is not.
+func TestWatch(t *testing.T) {
+	s := sit(t, scene(t, "waiting"))
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	changed := false
+	change := func(change func(*v1alpha1.Release)) {
+		rel := s.release(t)
+		change(rel)
+		if err := s.client.Update(ctx, rel); err != nil {
+			t.Error(err)
+		}
+	}
+	out := &onWrite{told: func(all string) {
+		switch {
+		case strings.Contains(all, "Paused"):
+			cancel()
+		case !changed:
+			changed = true
+			change(func(rel *v1alpha1.Release) { rel.Labels = map[string]string{"example.com/nothing": "to see"} })
+			change(func(rel *v1alpha1.Release) { rel.Status.Phase = v1alpha1.PhasePaused })
+		}
+	}}
+	if err := s.runTo(ctx, out, nil, "status", "shop", "--watch"); err != nil {
+		t.Fatal(err)
+	}
+	if all := out.all.String(); strings.Count(all, "Release shop in namespace shop") != 2 || strings.Count(all, "---\n") != 1 || !strings.Contains(all, "Paused") {
+		t.Errorf("it says\n%s", all)
+	}
 }

@@ -127,7 +127,12 @@ func sit(t *testing.T, objects []client.Object) *terminal {
 // run is what they read, on both streams.
 func (s *terminal) run(input io.Reader, args ...string) (string, error) {
 	var out bytes.Buffer
-	streams := genericiooptions.IOStreams{In: input, Out: &out, ErrOut: &out}
+	err := s.runTo(context.Background(), &out, input, args...)
+	return out.String(), err
+}
+
+func (s *terminal) runTo(ctx context.Context, out io.Writer, input io.Reader, args ...string) error {
+	streams := genericiooptions.IOStreams{In: input, Out: out, ErrOut: out}
 	root := command.New(streams, command.Terminal{Asks: s.asks}, func() (*command.Session, error) {
 		return &command.Session{
 			Client: s.client, Namespace: "shop", Now: func() time.Time { return s.now },
@@ -135,8 +140,7 @@ func (s *terminal) run(input io.Reader, args ...string) (string, error) {
 		}, nil
 	})
 	root.SetArgs(args)
-	err := root.ExecuteContext(context.Background())
-	return out.String(), err
+	return root.ExecuteContext(ctx)
 }
 
 func TestGolden(t *testing.T) {
@@ -163,6 +167,13 @@ func TestGolden(t *testing.T) {
 			compare(t, "waiting.status."+form, got)
 		})
 	}
+	t.Run("overview", func(t *testing.T) {
+		got, err := sit(t, scene(t, "waiting")).run(nil, "status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "waiting.overview.txt", got)
+	})
 	t.Run("policies", func(t *testing.T) {
 		got, err := sit(t, scene(t, "waiting")).run(nil, "policies")
 		if err != nil {

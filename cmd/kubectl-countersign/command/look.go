@@ -14,11 +14,12 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 func (p *plugin) statusCommand() *cobra.Command {
-	var watch bool
+	var follow bool
 	cmd := &cobra.Command{
 		Use: "status [RELEASE]", Short: "What serves, what is the candidate, and what it waits for", ValidArgsFunction: p.names, Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -27,17 +28,17 @@ func (p *plugin) statusCommand() *cobra.Command {
 				return err
 			}
 			switch {
-			case len(args) == 0 && watch:
+			case len(args) == 0 && follow:
 				return errors.New("say which Release to watch: kubectl countersign status RELEASE --watch")
 			case len(args) == 0:
 				return p.all(cmd.Context(), s)
-			case watch:
+			case follow:
 				return p.watch(cmd.Context(), s, args[0])
 			}
 			return p.status(cmd.Context(), s, args[0])
 		},
 	}
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on, and write it again whenever it changes")
+	cmd.Flags().BoolVarP(&follow, "watch", "w", false, "go on, and write it again whenever it changes")
 	return cmd
 }
 
@@ -66,18 +67,31 @@ func (p *plugin) watch(ctx context.Context, s *Session, name string) error {
 		if err != nil {
 			return s.told(err, "watch", "releases")
 		}
-		if last, err = p.again(ctx, s, name, last); err != nil {
-			events.Stop()
+		last, err = p.follow(ctx, s, name, last, events.ResultChan())
+		events.Stop()
+		if err != nil {
 			return err
-		}
-		for range events.ResultChan() { // it ends when the API server ends it
-			if last, err = p.again(ctx, s, name, last); err != nil {
-				events.Stop()
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// follow goes on until the API server ends the watch, or the context ends.
+func (p *plugin) follow(ctx context.Context, s *Session, name, last string, events <-chan watch.Event) (string, error) {
+	for {
+		var err error
+		if last, err = p.again(ctx, s, name, last); err != nil {
+			return last, err
+		}
+		select {
+		case <-ctx.Done():
+			return last, nil
+		case _, open := <-events:
+			if !open {
+				return last, nil
+			}
+		}
+	}
 }
 
 // again writes the status if it is not what was written last.
