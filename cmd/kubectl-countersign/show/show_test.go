@@ -4,6 +4,9 @@
 package show
 
 import (
+	"go/parser"
+	"go/token"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -125,6 +128,30 @@ func TestGuardsOfTheGate(t *testing.T) {
 		c := CheckupOf(g)
 		if text := c.Text(Style{}); !c.Intact() || strings.Contains(text, "The gate is intact") || !strings.Contains(text, why) {
 			t.Errorf("what cannot be seen is taken for something else:\n%s", text)
+		}
+	}
+}
+
+// TestPure: reports are made of values that somebody else has read.
+func TestPure(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range f.Imports {
+			for _, impure := range []string{"os", "io", "net", "context", "math/rand", "log", "sigs.k8s.io/controller-runtime", "k8s.io/client-go", "golang.org/x/term"} {
+				if path := strings.Trim(spec.Path.Value, `"`); path == impure || strings.HasPrefix(path, impure+"/") {
+					t.Errorf("%s imports %s", file, path)
+				}
+			}
 		}
 	}
 }
