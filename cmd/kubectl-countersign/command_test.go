@@ -83,7 +83,8 @@ func TestVote(t *testing.T) {
 	}{
 		{name: "named", args: "approve shop --digest " + digest, vote: digest, says: []string{"bob@example.com approves " + digest, "kubectl countersign withdraw shop -n shop"}},
 		{name: "rejected", args: "reject shop --digest " + digest, vote: "reject:" + digest},
-		{name: "no terminal", args: "approve shop", says: []string{"kubectl countersign approve shop -n shop --digest " + digest}},
+		{name: "no terminal", args: "approve shop", says: []string{"there is no terminal to ask on", "kubectl countersign approve shop -n shop --digest " + digest},
+			prepare: func(*terminal) io.Reader { return answer("y\n") }},
 		{name: "asked", asks: true, args: "approve shop", vote: digest, says: []string{"demoapp:v2", "Approve " + digest},
 			prepare: func(*terminal) io.Reader { return answer("y\n") }},
 		{name: "no", asks: true, args: "approve shop", says: []string{"nothing was voted on"}, prepare: func(*terminal) io.Reader { return answer("n\n") }},

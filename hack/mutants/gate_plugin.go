@@ -19,7 +19,7 @@ func pluginGuards() []guard {
 			instead("plugin: no is no", `answer != "y" && answer != "yes"`, `answer == "impossible"`),
 			instead("plugin: the newest spec", ` || c.ObservedGeneration != rel.Generation`, ``),
 			never("plugin: given up", `c.Halted != nil`),
-			instead("plugin: one's own slot", `is && named && owner == user`, `is && named`),
+			instead("plugin: one's own slot", `is && named && owner == user`, `is && named && owner != ""`),
 		),
 		out("I1", directory+"/command/request.go", commands,
 			never("plugin: irreversible", `strings.HasPrefix(request, v1alpha1.IrreversiblePrefix) && !irreversible`),

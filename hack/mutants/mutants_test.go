@@ -41,7 +41,7 @@ func TestGuardsCanBeTakenOut(t *testing.T) {
 
 // exports finds what the compiler knows of a package.
 func exports(t *testing.T) func(path string) (io.ReadCloser, error) {
-	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", ".", "./controllers/...").Output()
+	out, err := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", ".", "./controllers/...", "./cmd/...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
