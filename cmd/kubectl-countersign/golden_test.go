@@ -183,6 +183,23 @@ func TestGolden(t *testing.T) {
 	})
 }
 
+// TestDocs: what the documentation shows is what the plugin says.
+func TestDocs(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/plugin.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"waiting.status.txt", "waiting.explain.txt", "waiting.diff.txt", "vetoed.status.txt", "frozen.doctor.txt", "rolled-back.history.txt"} {
+		golden, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(docs, golden) {
+			t.Errorf("docs/plugin.md does not show what %s has", file)
+		}
+	}
+}
+
 func compare(t *testing.T, file, got string) {
 	t.Helper()
 	file = filepath.Join("testdata", file)

@@ -241,6 +241,7 @@ func (w *World) demands() Part {
 		part.Says = []string{"the policies in force could not be read"}
 	default:
 		part.Changes = changes("", byName(covered), byName(inForce))
+		part.Says = []string{"the digest covers those that are in force"}
 		if len(part.Changes) > 0 {
 			part.Says = []string{"before: what the digest covers; after: what is in force, and judged as well"}
 		}
@@ -288,11 +289,10 @@ func (d Diff) Text(style Style) string {
 	}
 	var same []string
 	for _, part := range d.Parts {
-		if len(part.Changes) == 0 {
-			same = append(same, part.Name)
-		}
 		if len(part.Changes)+len(part.Says) > 0 {
 			p.part(part)
+		} else {
+			same = append(same, part.Name)
 		}
 	}
 	if len(same) > 0 && d.Serves != "" {

@@ -155,3 +155,31 @@ func TestPure(t *testing.T) {
 		}
 	}
 }
+
+// TestDiff: what cannot be compared is said, and not taken for the same.
+func TestDiff(t *testing.T) {
+	w := &World{}
+	w.Release.Name, w.Release.Namespace = "shop", "prod"
+	w.Release.Spec.Irreversible = true
+	w.Release.Spec.Checks = &v1alpha1.Checks{
+		BeforeSwitch: []v1alpha1.Check{{Name: "smoke"}}, AfterSwitch: []v1alpha1.Check{{Name: "live", PeriodSeconds: 9}},
+	}
+	w.Release.Status.Active = &v1alpha1.ActiveStatus{Content: v1alpha1.Content{
+		Colour: v1alpha1.Blue, Digest: "sha256:1", AfterSwitch: []v1alpha1.Check{{Name: "live", PeriodSeconds: 5}},
+	}}
+	w.Release.Status.Candidate = &v1alpha1.CandidateStatus{Colour: v1alpha1.Green, Digest: "sha256:2", Halted: &v1alpha1.HaltedStatus{Reason: v1alpha1.ReasonAborted}}
+	text := DiffOf(w).Text(Style{})
+	for _, want := range []string{
+		"marked irreversible", "given up (Aborted) and cannot be approved", "~ irreversible: false -> true",
+		"~ afterSwitch[live].periodSeconds: 5 -> 9", "tested by smoke; those of what serves are not on record",
+		"what serves could not be read", "does not stand in its colour", "the digest covers those that are in force",
+		"not computed here", "the id of the cluster is not known", "the Deployment of green could not be read",
+	} {
+		if !strings.Contains(strings.ReplaceAll(text, "\n  ", "; "), want) && !strings.Contains(text, want) {
+			t.Errorf("it says\n%s\nwant %q", text, want)
+		}
+	}
+	if _, same, _ := strings.Cut(text, "The same as what serves\n"); strings.Contains(strings.SplitN(same, "\n", 2)[0], "Checks") {
+		t.Errorf("checks that are not the same are said to be:\n%s", text)
+	}
+}
