@@ -89,6 +89,9 @@ func runSoak(ctx context.Context, c *local.Cluster, o soakOptions, out io.Writer
 	if s.Err() != nil {
 		return s.Err()
 	}
+	if s.endpoints, err = watchEndpoints(ctx, s.Client, s.Release.Namespace, s.Release.Name); err != nil {
+		return err
+	}
 	traffic, err := startTraffic(c, s.Release, o, out)
 	if err != nil {
 		return err

@@ -36,6 +36,11 @@ func (s *soaker) conclude(ctx context.Context, records map[soak.Kind][]load.Reco
 	}
 	fmt.Fprintf(s.out, "\n# %s\n", machine())
 	verdict.Print(s.out, soakPeriod)
+	var failures []time.Time
+	for _, f := range verdict.Failures[:min(len(verdict.Failures), toldFailures)] {
+		failures = append(failures, f.Request.At)
+	}
+	s.endpoints.print(s.out, failures)
 	promotions, rollbacks := int(s.promotions.Load()), int(s.rollbacks.Load())
 	if promotions != s.options.promotions || rollbacks != s.options.rollbacks {
 		err = errors.Join(err, fmt.Errorf("%d of %d promotions and %d of %d rollbacks were done", promotions, s.options.promotions, rollbacks, s.options.rollbacks))

@@ -76,7 +76,9 @@ type soaker struct {
 	// moves are the switches as they should be, from that of the first release.
 	moves []move
 	sick  map[string]time.Time
-	pods  map[types.UID]int32 // restarts of the operator and of the webhook, at the start
+	// endpoints are shown when a request failed.
+	endpoints *endpointJournal
+	pods      map[types.UID]int32 // restarts of the operator and of the webhook, at the start
 }
 
 // move is one switch that has to happen, in the next epoch.
