@@ -69,6 +69,9 @@ func report(t *testing.T, r result) {
 }
 
 func TestSeeds(t *testing.T) {
+	if testing.Short() {
+		*seeds = min(*seeds, 20)
+	}
 	var played, steps, violations uint64
 	seen, began := newCoverage(), time.Now()
 	playAll(*first, *seeds, func(r result) bool {
@@ -110,8 +113,14 @@ func TestReplay(t *testing.T) {
 var bad = []uint64{7, 13, 20, 35, 40, 61, 73, 170, 280, 347, 354, 358, 387, 415, 501, 514, 587, 591, 662, 688, 695, 844, 850, 1034, 1619, 1708, 1786, 1876, 1960}
 
 func TestBadSeeds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays some dozen seeds: go test without -short")
+	}
 	for _, n := range bad {
-		report(t, play(n))
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			report(t, play(n))
+		})
 	}
 }
 
