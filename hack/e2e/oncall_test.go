@@ -153,18 +153,19 @@ const outage = 25 * time.Second
 func TestAPIServerAway(t *testing.T) {
 	g := newStage(t, "e2e-away")
 	g.promote("v1", 1)
+	// It asks the API server where the Service is, long before that goes away.
+	load, err := story.StartLoad(cluster, t.TempDir(), "http://shop.e2e-away/", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
 	g.Apply("dev", "version v2, watched for longer", strings.NewReplacer(
 		"NAMESPACE", g.Release.Namespace, "VERSION", "v2", "REPLICAS", "2", "observeSeconds: 1\n", "observeSeconds: 300\n").Replace(releaseManifest))
 	g.vote(g.AwaitCandidate(1), "alice", "bob")
 	g.awaitEpoch(2)
 	var pods corev1.PodList
-	err := g.Client.List(t.Context(), &pods, client.InNamespace(g.Release.Namespace), client.MatchingLabels{v1alpha1.ColourLabel: "green"})
+	err = g.Client.List(t.Context(), &pods, client.InNamespace(g.Release.Namespace), client.MatchingLabels{v1alpha1.ColourLabel: "green"})
 	if err != nil || len(pods.Items) != 2 {
 		t.Fatalf("%d Pods of green: %v", len(pods.Items), err)
-	}
-	load, err := story.StartLoad(cluster, t.TempDir(), "http://shop.e2e-away/", 100)
-	if err != nil {
-		t.Fatal(err)
 	}
 	server := apiServer(t)
 	if err := server.Signal(syscall.SIGSTOP); err != nil {
