@@ -28,8 +28,8 @@ import (
 // keeps. Going back is done by the other colour, so few are of use.
 const keptReplicaSets = 2
 
-// deployment is a colour's Deployment as the spec, or content that is kept, wants it. It has no owner
-// reference: deleting a Release must not take what serves along.
+// deployment is a colour's Deployment as the spec, or content that is kept, wants it.
+// It has no owner reference: deleting a Release must not take what serves along.
 func deployment(rel *v1alpha1.Release, m rollout.Materialise) *appsv1.Deployment {
 	labels := selectorOf(rel.Name, string(m.Colour))
 	template := rel.Spec.Template.DeepCopy()

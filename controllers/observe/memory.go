@@ -81,10 +81,8 @@ func neededCopies(s *rollout.Snapshot) map[v1alpha1.ConfigRef]bool {
 		contents = append(contents, st.Switch.To.Config)
 	}
 	for _, k := range st.Kept {
-		for _, r := range s.Kept {
-			if r.Name == k.Revision && r.Hash == k.Hash {
-				contents = append(contents, r.Content.Config)
-			}
+		if record := s.Record(k); record != nil {
+			contents = append(contents, record.Content.Config)
 		}
 	}
 	for _, c := range slices.Concat(contents...) {

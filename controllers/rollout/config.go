@@ -152,7 +152,7 @@ func (p *plan) collect() {
 		contents = append(contents, sw.To.Config)
 	}
 	for _, k := range p.st.Kept {
-		if record := p.recordOf(k); record != nil {
+		if record := p.snap.Record(k); record != nil {
 			contents = append(contents, record.Content.Config)
 		}
 	}

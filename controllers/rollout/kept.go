@@ -60,7 +60,7 @@ func (p *plan) keepContents() {
 func (p *plan) keepContent(a *v1alpha1.ActiveStatus) {
 	i := slices.IndexFunc(p.st.Kept, func(k v1alpha1.KeptContent) bool { return k.Digest == a.Digest })
 	w := p.snap.Workload(a.Colour)
-	if !p.kept(a.Content) || i >= 0 && p.recordOf(p.st.Kept[i]) != nil {
+	if !p.kept(a.Content) || i >= 0 && p.snap.Record(p.st.Kept[i]) != nil {
 		return
 	}
 	record := KeptRecord{Content: *a.Content.DeepCopy(), Template: *w.Template.DeepCopy()}
@@ -79,11 +79,10 @@ func (p *plan) keepContent(a *v1alpha1.ActiveStatus) {
 	p.do(KeepContent{Name: k.Revision, KeptRecord: record})
 }
 
-// recordOf is the record of a kept content; nil if it is gone, or is not what was
-// recorded.
-func (p *plan) recordOf(k v1alpha1.KeptContent) *KeptRecord {
-	for i := range p.snap.Kept {
-		if r := &p.snap.Kept[i]; r.Name == k.Revision && r.Hash == k.Hash && r.Hash != "" {
+// Record of a kept content; nil if it is gone, or is not what was recorded.
+func (s *Snapshot) Record(k v1alpha1.KeptContent) *KeptRecord {
+	for i := range s.Kept {
+		if r := &s.Kept[i]; r.Name == k.Revision && r.Hash == k.Hash && r.Hash != "" {
 			return &r.KeptRecord
 		}
 	}
@@ -130,11 +129,10 @@ func (p *plan) goBackFar() {
 		p.alarm(v1alpha1.ReasonRollbackImpossible, fmt.Sprintf("%s asked to go back to %s, and %s; to take the request back: %s",
 			by, short(k.Digest), why, p.annotate(v1alpha1.RollbackAnnotation+"-")))
 	}
-	record, w := p.recordOf(*k), p.snap.Workload(a.Colour.Other())
+	record, w := p.snap.Record(*k), p.snap.Workload(a.Colour.Other())
 	switch {
 	case p.st.Former != nil && p.st.Former.Digest == k.Digest && p.wayBack() != nil:
-		p.startRollback(p.st.Former.Content, by+" asked to go back")
-		p.st.Switch.AskedBy = by
+		p.goBackFor(by, p.st.Former.Content)
 	case p.observing():
 		why := "that takes the place of what can be gone back to at once while the active content is observed"
 		if p.back() != nil {
@@ -184,8 +182,7 @@ func (p *plan) restore(k v1alpha1.KeptContent, record KeptRecord, by string, hin
 		return
 	}
 	content.Services = slices.DeleteFunc(p.following(content.Services), func(s v1alpha1.ServiceRef) bool { return !p.named(s.Name) })
-	p.startRollback(content, by+" asked to go back")
-	p.st.Switch.AskedBy = by
+	p.goBackFor(by, content)
 }
 
 // restoreConfig asks for the copies that kept content needs and that do not stand. It
@@ -210,7 +207,7 @@ func (p *plan) recreate(a *v1alpha1.ActiveStatus) {
 	var record *KeptRecord
 	for _, k := range p.st.Kept {
 		if k.Digest == a.Digest {
-			record = p.recordOf(k)
+			record = p.snap.Record(k)
 		}
 	}
 	to := p.wayBack()

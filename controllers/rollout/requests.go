@@ -75,8 +75,7 @@ func (p *plan) turnBack() bool {
 	case by == "":
 		return false
 	case p.wayBack() != nil:
-		p.startRollback(*to, by+" asked to go back")
-		p.st.Switch.AskedBy = by
+		p.goBackFor(by, *to)
 		return true
 	case p.kept(*to):
 		p.alarm(v1alpha1.ReasonRollbackImpossible, fmt.Sprintf(
@@ -87,6 +86,12 @@ func (p *plan) turnBack() bool {
 			by, p.deploymentOf(*to), p.annotate(v1alpha1.RollbackAnnotation+"-")))
 	}
 	return false
+}
+
+// goBackFor starts a rollback that somebody asks for, and puts on record who.
+func (p *plan) goBackFor(by string, to v1alpha1.Content) {
+	p.startRollback(to, by+" asked to go back")
+	p.st.Switch.AskedBy = by
 }
 
 // annotate is the command that sets an annotation, or takes it off.

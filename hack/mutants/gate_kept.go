@@ -27,7 +27,6 @@ func keptGuards() []guard {
 		hindrance`, `	case false:
 		hindrance`),
 			instead("kept: Services of the Release only", `return !p.named(s.Name)`, `return false`),
-			instead("kept: who asked", "	p.st.Switch.AskedBy = by\n}", "}"),
 			instead("kept: copies that can be had", `have.Foreign || !slices.Contains(p.snap.Config.Wanted, c)`, `have.Foreign`),
 			instead("kept: irreversible content that was deleted", `	case to != nil && !a.Irreversible:`, `	case to != nil:`),
 			instead("kept: irreversible content without a record", `	case a.Irreversible:
@@ -63,7 +62,7 @@ func keptGuards() []guard {
 			instead("kept: not retired meanwhile", `p.observing() || p.restoring != nil {`, `p.observing() {`),
 		),
 		out("I1", "controllers/rollout/config.go", deciding,
-			instead("kept: its copies stay", `if record := p.recordOf(k); record != nil {`, `if record := p.recordOf(k); record == nil {`),
+			instead("kept: its copies stay", `if record := p.snap.Record(k); record != nil {`, `if record := p.snap.Record(k); record == nil {`),
 		),
 	)
 }

@@ -36,7 +36,7 @@ func requestGuards() []guard {
 			instead("retry: of the spec", ` || c.Revision != p.snap.Revision`, ``),
 			instead("retry: asked", `	if by == "" {`, `	if by == "" && c.Digest == "" {`),
 			instead("retry: what was made of it", `next.TemplateHash = c.TemplateHash`, `_ = next`),
-			instead("request: who asked", "		p.st.Switch.AskedBy = by\n", ""),
+			instead("request: who asked", "	p.st.Switch.AskedBy = by\n", ""),
 		),
 		out("I11", "controllers/rollout/watch.go", deciding,
 			instead("irreversible: by itself", `	case failure != "" && a.Irreversible:`, `	case false:`),
