@@ -49,6 +49,12 @@ func holdbackGuards() []guard {
 			never("images: running", `!strings.HasSuffix(id, speccheck.ImageDigest(k.Image))`),
 			never("images: all Pods", `seen < p.candidateReplicas()`),
 		),
+		out("I1", candidate, deciding,
+			instead("drift: what cannot be made", `if p.neverWas(c, w) {`, `if false {`),
+			instead("drift: voted on anew", `c.Sequence, c.Digest, c.TemplateHash, c.PutBackFrom = p.st.Sequence, "", "", ""`, `c.TemplateHash, c.PutBackFrom = "", ""`),
+			instead("drift: put back again", `	c.PutBackFrom = ""
+	if w`, `	if w`),
+		),
 		out("I14", freeze, deciding,
 			instead("freeze: tightened only", `err != nil || !approval.Tightens(was, now, p.subject(c))`, `err != nil`),
 			instead("freeze: bounded", ` || len(text) > frozenLimit`, ``),
@@ -61,6 +67,10 @@ func holdbackGuards() []guard {
 			instead("called off: policies", `err != nil || d != sw.To.Digest`, `err != nil && d == ""`),
 			never("called off: paused", `p.spec().Paused`),
 			never("called off: frozen", `!p.snap.Gate.Intact && !p.snap.Gate.Untested`),
+			instead("gate: resumed before it was tested", `	case !some && sw.Reason.Promotes() && !p.snap.Gate.Intact:
+`, `	case false:
+`),
+			instead("gate: called off before it was tested", `if !p.snap.Gate.Intact && !p.snap.Gate.Untested {`, `if !p.snap.Gate.Intact {`),
 			instead("shift: lapses", `sw.To.Config, p.standsUntil(sw)`, `sw.To.Config, time.Time{}`),
 			instead("shift: glass lapses", `return approval.GlassUntil(p.snap.Policies, *glass)`, `return time.Time{}`),
 			instead("called off: revoked", `	return p.revoked(sw, c)`, `	return ""`),

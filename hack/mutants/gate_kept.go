@@ -33,19 +33,6 @@ func keptGuards() []guard {
 		p.askPeople`, `	case false:
 		p.askPeople`),
 		),
-		out("I1", switching, deciding,
-			instead("gate: resumed before it was tested", `	case !some && sw.Reason.Promotes() && !p.snap.Gate.Intact:
-`, `	case false:
-`),
-			instead("gate: called off before it was tested", `if !p.snap.Gate.Intact && !p.snap.Gate.Untested {`, `if !p.snap.Gate.Intact {`),
-			instead("service: made on the way back", ` || sw.Reason == v1alpha1.SwitchRollback && len(a.Services) == 0`, ``),
-		),
-		out("I1", deleting, deciding,
-			instead("service: let go once it is approved", ` && a.Revision == p.snap.Revision
-		if p.usable(svc)`, `
-		if p.usable(svc)`),
-			instead("service: let go if it is not named", `!names(p.spec().Services, svc.Name) && a.Revision`, `a.Revision`),
-		),
 		out("I11", "controllers/rollout/watch.go", deciding,
 			instead("kept: gone back from", `			p.forget(a.Digest)
 `, ``),
@@ -54,10 +41,6 @@ func keptGuards() []guard {
 			instead("kept: irreversible in between", ` || sw.To.Irreversible`, ``),
 		),
 		out("I1", candidate, deciding,
-			instead("drift: what cannot be made", `if p.neverWas(c, w) {`, `if false {`),
-			instead("drift: voted on anew", `c.Sequence, c.Digest, c.TemplateHash, c.PutBackFrom = p.st.Sequence, "", "", ""`, `c.TemplateHash, c.PutBackFrom = "", ""`),
-			instead("drift: put back again", `	c.PutBackFrom = ""
-	if w`, `	if w`),
 			instead("kept: candidates wait", `p.restoring == nil && !p.spec().Paused`, `!p.spec().Paused`),
 			instead("kept: not retired meanwhile", `p.observing() || p.restoring != nil {`, `p.observing() {`),
 		),

@@ -30,9 +30,16 @@ func serviceGuards() []guard {
 			instead("service: digest of its ports", ` || !p.servicesThere()`, ``),
 		),
 		out("I12", switching, deciding,
+			instead("service: made on the way back", ` || sw.Reason == v1alpha1.SwitchRollback && len(a.Services) == 0`, ``),
 			instead("service: made again", "		p.makeWhatServes() // ", "		_ = p.makeWhatServes // "),
 			instead("service: gone while endpoints follow", `!all || p.lacks()`, `!all`),
 			instead("service: repair is not over without it", `sw.Reason == v1alpha1.SwitchRepair && p.lacks():`, `false:`),
+		),
+		out("I2", deleting, deciding,
+			instead("service: let go once it is approved", ` && a.Revision == p.snap.Revision
+		if p.usable(svc)`, `
+		if p.usable(svc)`),
+			instead("service: let go if it is not named", `!names(p.spec().Services, svc.Name) && a.Revision`, `a.Revision`),
 		),
 		out("I14", "controllers/rollout/watch.go", deciding,
 			instead("service: no rollback waits for it", "case ShiftTraffic, MakeService:", "case ShiftTraffic:"),

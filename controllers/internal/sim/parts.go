@@ -17,6 +17,11 @@ func newPart(seed, salt uint64, oneIn int) part {
 	return part{on: rng.IntN(oneIn) == 0, rng: rng}
 }
 
+// partOf is somebody who appears in the lives that are told by their seeds.
+func partOf(seed, salt uint64, on bool) part {
+	return part{on: on, rng: rand.New(rand.NewPCG(seed, salt))}
+}
+
 // chance is true n times of 1000, in lives with the part.
 func (p part) chance(n int) bool { return p.on && p.rng.IntN(1000) < n }
 

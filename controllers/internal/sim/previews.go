@@ -4,25 +4,18 @@
 package sim
 
 import (
-	"math/rand/v2"
-
 	"github.com/countersign/countersign/api/v1alpha1"
 )
 
 // previews are the sizes that developers give to candidates, in lives where they
 // do. They draw lots of their own, so that all other lives are as they would be
 // without.
-type previews struct {
-	on  bool
-	rng *rand.Rand
-}
+type previews struct{ part }
 
-func newPreviews(seed uint64) *previews {
-	return &previews{on: seed%4 == 1, rng: rand.New(rand.NewPCG(seed, 0x70726576))}
-}
+func newPreviews(seed uint64) previews { return previews{partOf(seed, 0x70726576, seed%4 == 1)} }
 
 // of is what a developer writes, at times nothing.
-func (p *previews) of() *int32 {
+func (p previews) of() *int32 {
 	if !p.on || p.rng.IntN(5) == 0 {
 		return nil
 	}

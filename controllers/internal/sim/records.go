@@ -5,23 +5,14 @@ package sim
 
 import (
 	"encoding/json"
-	"math/rand/v2"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// records are of contents that were let through, in lives where any are kept. They
-// draw lots of their own, so that all other lives are as they would be without.
-type records struct {
-	on  bool
-	rng *rand.Rand
-}
-
-func newRecords(seed uint64) *records {
-	return &records{on: seed%3 == 2, rng: rand.New(rand.NewPCG(seed, 0x7265636f7264))}
-}
+// newRecords: in some lives records of what was let through are kept.
+func newRecords(seed uint64) part { return partOf(seed, 0x7265636f7264, seed%3 == 2) }
 
 // recorded tells whether contents are kept in this life.
 func (s *sim) recorded() bool { return s.records.on }

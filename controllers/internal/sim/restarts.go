@@ -5,7 +5,6 @@ package sim
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
 
 	"github.com/countersign/countersign/api/v1alpha1"
@@ -13,16 +12,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 )
 
-// restarts are lives in which people have Pods made anew. They have a source of
-// chance of their own, so that the other lives are what they were.
-type restarts struct {
-	on  bool
-	rng *rand.Rand
-}
-
-func newRestarts(seed uint64) restarts {
-	return restarts{on: seed%4 == 1, rng: rand.New(rand.NewPCG(seed, 0x72657374617274))}
-}
+// newRestarts: in some lives people have Pods made anew.
+func newRestarts(seed uint64) part { return partOf(seed, 0x72657374617274, seed%4 == 1) }
 
 // askAnew: at times somebody asks to make the Pods of what serves anew; or of what
 // served before, or by a number that was used.

@@ -47,9 +47,9 @@ type sim struct {
 	started int
 
 	jobs                   *jobs
-	records                *records
-	restarts               restarts
-	previews               *previews
+	records                part
+	restarts               part
+	previews               previews
 	parts                  parts
 	pods                   map[string]*podFacts
 	podNumber, imageNumber int
