@@ -6,12 +6,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/hack/cluster/identity"
@@ -116,16 +114,8 @@ func (g *stage) configuredWith(config []v1alpha1.ConfigCopy, value string) bool 
 // be ending.
 func (g *stage) podOf(colour string) string {
 	g.t.Helper()
-	var pods corev1.PodList
-	output := operator.Output(g.t.Context(), cluster, ".", "get", "pods", "-n", g.Release.Namespace, "-l", v1alpha1.ColourLabel+"="+colour, "-o", "json")
-	if err := json.Unmarshal([]byte(output), &pods); err != nil {
-		g.t.Fatalf("%v in %s", err, output)
-	}
-	for _, pod := range pods.Items {
-		ready := slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
-			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-		})
-		if ready && pod.DeletionTimestamp == nil {
+	for _, pod := range g.staying(colour) {
+		if isReady(&pod) {
 			return pod.Name
 		}
 	}

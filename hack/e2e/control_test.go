@@ -114,18 +114,22 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// podsOf are the Pods of a colour that stay, by name.
+// podsOf are the names of the Pods of a colour that stay.
 func (g *stage) podsOf(colour string) (names []string) {
+	g.t.Helper()
+	for _, pod := range g.staying(colour) {
+		names = append(names, pod.Name)
+	}
+	return names
+}
+
+// staying are the Pods of a colour that are not about to end.
+func (g *stage) staying(colour string) []corev1.Pod {
 	g.t.Helper()
 	var pods corev1.PodList
 	err := g.Client.List(g.t.Context(), &pods, client.InNamespace(g.Release.Namespace), client.MatchingLabels{v1alpha1.ColourLabel: colour})
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	for i := range pods.Items {
-		if pods.Items[i].DeletionTimestamp == nil {
-			names = append(names, pods.Items[i].Name)
-		}
-	}
-	return names
+	return slices.DeleteFunc(pods.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil })
 }

@@ -162,10 +162,9 @@ func TestAPIServerAway(t *testing.T) {
 		"NAMESPACE", g.Release.Namespace, "VERSION", "v2", "REPLICAS", "2", "observeSeconds: 1\n", "observeSeconds: 300\n").Replace(releaseManifest))
 	g.vote(g.AwaitCandidate(1), "alice", "bob")
 	g.awaitEpoch(2)
-	var pods corev1.PodList
-	err = g.Client.List(t.Context(), &pods, client.InNamespace(g.Release.Namespace), client.MatchingLabels{v1alpha1.ColourLabel: "green"})
-	if err != nil || len(pods.Items) != 2 {
-		t.Fatalf("%d Pods of green: %v", len(pods.Items), err)
+	pods := g.staying("green")
+	if len(pods) != 2 {
+		t.Fatalf("there are %d Pods of green", len(pods))
 	}
 	server := apiServer(t)
 	if err := server.Signal(syscall.SIGSTOP); err != nil {
@@ -174,8 +173,8 @@ func TestAPIServerAway(t *testing.T) {
 	resume := func() error { return server.Signal(syscall.SIGCONT) }
 	defer resume() //nolint:errcheck // a second time does nothing
 	time.Sleep(outage / 2)
-	for i := range pods.Items {
-		if err := postSick(t.Context(), cluster, &pods.Items[i]); err != nil {
+	for i := range pods {
+		if err := postSick(t.Context(), cluster, &pods[i]); err != nil {
 			t.Fatal(err)
 		}
 	}

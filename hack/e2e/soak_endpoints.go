@@ -63,16 +63,19 @@ func (j *endpointJournal) note(event watch.Event) {
 	case *discoveryv1.EndpointSlice:
 		text = fmt.Sprintf("%s EndpointSlice %s: %s", event.Type, o.Name, strings.Join(endpoints(o), ", "))
 	case *corev1.Pod:
-		ready := slices.ContainsFunc(o.Status.Conditions, func(c corev1.PodCondition) bool {
-			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-		})
-		text = fmt.Sprintf("%s Pod %s (%s): ready=%t ending=%t", event.Type, o.Name, o.Status.PodIP, ready, o.DeletionTimestamp != nil)
+		text = fmt.Sprintf("%s Pod %s (%s): ready=%t ending=%t", event.Type, o.Name, o.Status.PodIP, isReady(o), o.DeletionTimestamp != nil)
 	default:
 		return
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.seen = append(j.seen, sighting{time.Now(), text})
+}
+
+func isReady(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 func endpoints(slice *discoveryv1.EndpointSlice) (all []string) {
