@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/hack/cluster/identity"
 	"github.com/countersign/countersign/hack/e2e/operator"
