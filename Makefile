@@ -24,6 +24,10 @@ demo-gate: ## The same with a veto, a freeze, stop-the-line, a tightened policy,
 demo-adopt: ## A Deployment and Service under load become a Release, are promoted, and are given back.
 	$(GO) run ./hack/e2e demo-adopt
 
+.PHONY: demo-install
+demo-install: ## Install by Helm, upgrade under load, kill the leader in mid-switch, uninstall (root on Linux).
+	$(GO) run ./hack/e2e demo-install
+
 .PHONY: test
 test: ## Run every test there is: pure core, simulation, real API server, real cluster.
 	@hack/test.sh

@@ -4,7 +4,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -130,9 +129,6 @@ func (g *stage) promote(version string, epoch int64) {
 	g.check()
 }
 
-// hold keeps the operator from switching Services.
-const hold = "hack/e2e/testdata/hold.yaml"
-
 // TestKilledBetweenCommitAndPatch kills the operator when the decision is on
 // record and no Service is written yet.
 func TestKilledBetweenCommitAndPatch(t *testing.T) {
@@ -165,24 +161,11 @@ func TestKilledBetweenCommitAndPatch(t *testing.T) {
 	}
 }
 
-// awaitHold waits until the policy that holds the operator back has taken effect,
-// or no longer has.
+// awaitHold waits until the operator is held back, or no longer is.
 func (g *stage) awaitHold(held bool) {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(g.t.Context(), time.Minute)
-	defer cancel()
-	for {
-		output := operator.Output(ctx, cluster, ".", "patch", "service", "shop", "-n", g.Release.Namespace, "--dry-run=server",
-			"--as", operator.User, "--type=merge", "-p",
-			`{"metadata":{"annotations":{"countersign.dev/epoch":"99"}},"spec":{"selector":{"countersign.dev/colour":"green"}}}`)
-		if strings.Contains(output, "held by the test") == held {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			g.t.Fatalf("the policy did not take effect: %s", output)
-		case <-time.After(100 * time.Millisecond):
-		}
+	if err := awaitHold(g.t.Context(), cluster, g.Release.Namespace, held); err != nil {
+		g.t.Fatal(err)
 	}
 }
 

@@ -73,7 +73,19 @@ func onFakeNodes(ctx context.Context, name string, do func(context.Context, *loc
 
 // onCluster starts a cluster, installs the operator, does something with it and
 // removes it all again.
-func onCluster(ctx context.Context, name string, keep bool, do func(context.Context, *local.Cluster) error) (err error) {
+func onCluster(ctx context.Context, name string, keep bool, do func(context.Context, *local.Cluster) error) error {
+	start := time.Now()
+	return onEmptyCluster(ctx, name, keep, func(ctx context.Context, c *local.Cluster) error {
+		if err := operator.Deploy(ctx, c, os.Stderr); err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "Countersign is ready after %.1f s\n", time.Since(start).Seconds())
+		return do(ctx, c)
+	})
+}
+
+// onEmptyCluster does the same without the operator.
+func onEmptyCluster(ctx context.Context, name string, keep bool, do func(context.Context, *local.Cluster) error) (err error) {
 	if _, err := local.Down(ctx, name, os.Stderr); err != nil {
 		return err
 	}
@@ -89,9 +101,5 @@ func onCluster(ctx context.Context, name string, keep bool, do func(context.Cont
 		}()
 	}
 	fmt.Fprintf(os.Stderr, "the cluster is ready after %.1f s\n", time.Since(start).Seconds())
-	if err := operator.Deploy(ctx, c, os.Stderr); err != nil {
-		return err
-	}
-	fmt.Fprintf(os.Stderr, "Countersign is ready after %.1f s\n", time.Since(start).Seconds())
 	return do(ctx, c)
 }

@@ -23,6 +23,7 @@ func main() {
 		demoCommand("demo", "Tell the story of three releases on a cluster of its own", tellDemo),
 		demoCommand("demo-gate", "Tell the story of what holds a release back on a cluster of its own", tellGate),
 		demoCommand("demo-adopt", "Take over a Deployment that serves, and give it back, on a cluster of its own", tellAdopt),
+		demoInstallCommand(),
 		soakCommand(),
 	)
 	if err := root.ExecuteContext(ctx); err != nil {

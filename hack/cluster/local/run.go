@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/countersign/countersign/hack/cluster/build"
 	"github.com/countersign/countersign/hack/cluster/image"
@@ -51,7 +52,17 @@ func (c *Cluster) Import(ctx context.Context, archive string) error {
 	defer f.Close()
 	cmd := ctr(ctx, c.bin, "images", "import", "-")
 	cmd.Stdin = f
-	return runQuietly(archive, cmd, c.Run)
+	return runQuietly(cmd, c.Run)
+}
+
+// KillContainer ends the process of a container, by the id that a Pod's status has,
+// such as containerd://0a1b…, as a crash would.
+func (c *Cluster) KillContainer(ctx context.Context, id string) error {
+	if c.state.Form != Real {
+		return fmt.Errorf("a cluster of form %s has no containers", c.state.Form)
+	}
+	_, id, _ = strings.Cut(id, "://")
+	return runQuietly(ctr(ctx, c.bin, "tasks", "kill", "--signal", "SIGKILL", id), c.Run)
 }
 
 // BuildImage makes an archive of a Go program's package, one image for each of
@@ -95,14 +106,15 @@ func ctr(ctx context.Context, bin build.Binaries, args ...string) *exec.Cmd {
 }
 
 func importArchive(ctx context.Context, bin build.Binaries, archive string) error {
-	return runQuietly(archive, ctr(ctx, bin, "images", "import", archive), (*exec.Cmd).Run)
+	return runQuietly(ctr(ctx, bin, "images", "import", archive), (*exec.Cmd).Run)
 }
 
-func runQuietly(archive string, cmd *exec.Cmd, run func(*exec.Cmd) error) error {
+func runQuietly(cmd *exec.Cmd, run func(*exec.Cmd) error) error {
+	what := strings.Join(cmd.Args, " ") // before it is wrapped
 	var out limited
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := run(cmd); err != nil {
-		return fmt.Errorf("import %s: %w: %s", archive, err, out.text)
+		return fmt.Errorf("%s: %w: %s", what, err, out.text)
 	}
 	return nil
 }

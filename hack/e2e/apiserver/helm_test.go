@@ -6,13 +6,13 @@ package apiserver
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/countersign/countersign/hack/cluster/identity"
 	"github.com/countersign/countersign/hack/cluster/local"
+	deploy "github.com/countersign/countersign/hack/e2e/operator"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -29,11 +29,12 @@ type helm struct {
 func startHelm(t *testing.T) *helm {
 	t.Helper()
 	h := &helm{world: &world{}, home: t.TempDir()}
-	h.program = filepath.Join(h.home, "helm")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", h.program, "helm.sh/helm/v4/cmd/helm")
-	build.Dir = "../../chart"
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build Helm: %v\n%s", err, out)
+	root, err := deploy.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.program, err = deploy.BuildHelm(t.Context(), root, h.home); err != nil {
+		t.Fatal(err)
 	}
 	plane, err := local.StartControlPlane(t.Context(), local.Options{Progress: t.Output()})
 	if err != nil {

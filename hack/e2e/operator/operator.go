@@ -31,6 +31,8 @@ const (
 	User = "system:serviceaccount:" + Namespace + ":" + Account
 	// Webhook is the webhook's Deployment.
 	Webhook = "countersign-webhook"
+	// Lease says which of the operator's Pods leads.
+	Lease = "countersign-operator"
 	// Image is what config/manager runs.
 	Image = "countersign.local/operator:v1"
 )

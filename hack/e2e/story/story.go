@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -124,15 +125,29 @@ func (s *Story) Refused(user string, words []string, args ...string) {
 	}
 }
 
-func (s *Story) kubectl(user, stdin string, args []string) (string, error) {
-	if s.err != nil {
-		return "", nil
+// Run runs another program than kubectl, as admin, shows both the command and what
+// it prints, and wants it to succeed.
+func (s *Story) Run(program string, args ...string) string {
+	output, err := s.command(program, "", args)
+	if err != nil {
+		s.Fail("%s %s: %w", filepath.Base(program), strings.Join(args, " "), err)
 	}
+	return output
+}
+
+func (s *Story) kubectl(user, stdin string, args []string) (string, error) {
 	if user != identity.Admin {
 		args = append([]string{"--context", user}, args...)
 	}
-	fmt.Fprintf(s.out, "$ kubectl %s\n", shown(args))
-	cmd := exec.CommandContext(s.ctx, s.cluster.Kubectl(), args...)
+	return s.command(s.cluster.Kubectl(), stdin, args)
+}
+
+func (s *Story) command(program, stdin string, args []string) (string, error) {
+	if s.err != nil {
+		return "", nil
+	}
+	fmt.Fprintf(s.out, "$ %s %s\n", filepath.Base(program), shown(args))
+	cmd := exec.CommandContext(s.ctx, program, args...)
 	cmd.Dir = s.dir
 	if stdin != "" {
 		cmd.Stdin = strings.NewReader(stdin)
