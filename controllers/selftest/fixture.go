@@ -34,12 +34,10 @@ const (
 // Fixture is the Release that events about the gate are told of.
 func Fixture() *v1alpha1.Release { return named(&v1alpha1.Release{}, fixtureName) }
 
-// prepare brings the fixture into being, and lets it go when its namespace is
-// being deleted. Where that fails, so do the probes that need it.
+// prepare brings the fixture into being. Where that fails, so do the probes that
+// need it. It has no finalizer: after an uninstall its namespace could not end.
 func (t *Tester) prepare(ctx context.Context) {
-	rel := exampleRelease(fixtureName)
-	rel.Finalizers = []string{v1alpha1.Finalizer}
-	err := t.ensure(ctx, rel, Fixture())
+	err := t.ensure(ctx, exampleRelease(fixtureName), Fixture())
 	if err == nil {
 		err = t.ensure(ctx, exampleDeployment(fixtureName), named(&appsv1.Deployment{}, fixtureName))
 	}
@@ -56,14 +54,12 @@ func (t *Tester) ensure(ctx context.Context, want, have client.Object) error {
 	if err != nil {
 		return err
 	}
-	if have.GetDeletionTimestamp() != nil {
-		if slices.Contains(have.GetFinalizers(), v1alpha1.Finalizer) {
-			return client.IgnoreNotFound(t.Operator.Patch(ctx, have, merge(`{"metadata":{"finalizers":null}}`)))
-		}
-		return fmt.Errorf("%s is being deleted", have.GetName())
+	// One that an earlier version made has one.
+	if slices.Contains(have.GetFinalizers(), v1alpha1.Finalizer) {
+		return client.IgnoreNotFound(t.Operator.Patch(ctx, have, merge(`{"metadata":{"finalizers":null}}`)))
 	}
-	if len(want.GetFinalizers()) > 0 && !slices.Contains(have.GetFinalizers(), v1alpha1.Finalizer) {
-		return t.Operator.Patch(ctx, have, merge(`{"metadata":{"finalizers":["`+v1alpha1.Finalizer+`"]}}`))
+	if have.GetDeletionTimestamp() != nil {
+		return fmt.Errorf("%s is being deleted", have.GetName())
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func probes() []probe {
 			return c.Status().Patch(ctx, named(&v1alpha1.Release{}, fixtureName), merge(`{"status":{"phase":"Stable"}}`))
 		}},
 		{"release-finalizer.countersign.dev", func(ctx context.Context, c client.Client) error {
-			return c.Patch(ctx, named(&v1alpha1.Release{}, fixtureName), merge(`{"metadata":{"finalizers":null}}`))
+			return c.Patch(ctx, named(&v1alpha1.Release{}, fixtureName), merge(`{"metadata":{"annotations":{"countersign.dev/probe":"release-finalizer"}}}`))
 		}},
 		{"service-guard.countersign.dev", func(ctx context.Context, c client.Client) error {
 			svc := exampleService()

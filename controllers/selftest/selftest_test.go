@@ -61,7 +61,7 @@ func newWorld(t *testing.T) *world {
 			if err != nil {
 				return err
 			}
-			for _, what := range []string{"finalizers", "rollback"} {
+			for _, what := range []string{"finalizer", "rollback"} {
 				if strings.Contains(string(data), what) {
 					return w.guard(o, what)
 				}
@@ -115,7 +115,7 @@ func (w *world) guard(o client.Object, how string) error {
 func policyOf(o client.Object, how string) string {
 	switch x := o.(type) {
 	case *v1alpha1.Release:
-		return map[string]string{"": votesPolicy, "finalizers": "release-finalizer.countersign.dev", "rollback": "release-requests.countersign.dev", "annotations": "release-breakglass.countersign.dev", "sub": "release-status.countersign.dev"}[how]
+		return map[string]string{"": votesPolicy, "finalizer": "release-finalizer.countersign.dev", "rollback": "release-requests.countersign.dev", "annotations": "release-breakglass.countersign.dev", "sub": "release-status.countersign.dev"}[how]
 	case *appsv1.Deployment:
 		return map[string]string{"": "workload-guard.countersign.dev", "sub": "scale-guard.countersign.dev"}[how]
 	case *corev1.Service:
@@ -194,6 +194,28 @@ func TestGuards(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFixtureHoldsNothing: nobody is left after an uninstall to take a finalizer off
+// what the probe attacks, so it has none, and loses one of an earlier version.
+func TestFixtureHoldsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.init()
+	for _, when := range []string{"made", "found"} {
+		w.test(t.Context(), true)
+		fixture := Fixture()
+		if err := w.Operator.Get(t.Context(), client.ObjectKeyFromObject(fixture), fixture); err != nil {
+			t.Fatal(err)
+		}
+		if len(fixture.Finalizers) > 0 {
+			t.Errorf("%s, it has the finalizers %q", when, fixture.Finalizers)
+		}
+		fixture.Finalizers = []string{v1alpha1.Finalizer}
+		if err := w.Operator.Update(t.Context(), fixture); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.wants(t, true, "")
 }
 
 // TestTry: what a promotion waits for finds what makes a vote count falsely, and

@@ -199,10 +199,16 @@ func TestRollbackWithoutGate(t *testing.T) {
 func TestProbeChangesNothing(t *testing.T) {
 	w := whole.start(t)
 	probe := w.asAccount(t, selftest.Namespace, selftest.Account)
-	o := object(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: mine, namespace: "+selftest.Namespace+"}")
-	_, err := probe.of(o).Create(within(t), o, metav1.CreateOptions{})
-	refused(t, "the probe creates a ConfigMap", err, "probe-guard.countersign.dev")
-	if _, err := probe.of(o).Create(within(t), o, metav1.CreateOptions{DryRun: dryRun}); err != nil {
-		t.Errorf("as dry-run: %v; then the guard of this test is RBAC", err)
+	for _, o := range []*unstructured.Unstructured{
+		object(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: mine, namespace: "+selftest.Namespace+"}"),
+		object(t, "apiVersion: batch/v1\nkind: Job\nmetadata: {name: mine, namespace: "+selftest.Namespace+"}\nspec: {template: {spec: {restartPolicy: Never, "+
+			"securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [{name: app, image: app, "+
+			"securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}}"),
+	} {
+		_, err := probe.of(o).Create(within(t), o, metav1.CreateOptions{})
+		refused(t, "the probe creates a "+o.GetKind(), err, "probe-guard.countersign.dev")
+		if _, err := probe.of(o).Create(within(t), o, metav1.CreateOptions{DryRun: dryRun}); err != nil {
+			t.Errorf("a %s as dry-run: %v; then the guard of this test is RBAC", o.GetKind(), err)
+		}
 	}
 }
