@@ -112,6 +112,7 @@ generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, the
 	$(GO) tool controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd/bases
 	$(GO) run ./hack/security -docs docs/security.md
 	$(GO) run ./hack/defects -docs docs/defects.md
+	$(GO) run ./hack/reference -metrics docs/metrics.md
 	$(GO) -C hack/chart run .
 
 .PHONY: verify

@@ -16,6 +16,7 @@ import (
 	_ "time/tzdata" // windows are in time zones, which an image without files has none of
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/countersign/countersign/controllers/metrics"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -25,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 )
 
 // Objects that the operator shares with its replicas and with the webhook.
@@ -112,6 +114,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	if p.mgr, err = p.manager(certificates); err != nil {
+		return err
+	}
+	if err := metrics.Register(ctrlmetrics.Registry, metrics.Build()); err != nil {
 		return err
 	}
 	if o.controller {

@@ -18,6 +18,7 @@ import (
 	"github.com/countersign/countersign/controllers/admission"
 	"github.com/countersign/countersign/controllers/configkey"
 	"github.com/countersign/countersign/controllers/keys"
+	"github.com/countersign/countersign/controllers/metrics"
 	"github.com/countersign/countersign/controllers/receipt"
 	"github.com/countersign/countersign/controllers/selftest"
 	"github.com/countersign/countersign/controllers/telemetry"
@@ -28,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
@@ -92,13 +94,13 @@ func (p *process) setUpOperator(ctx context.Context) error {
 		return err
 	}
 	tester.Recorder, tester.Changed = recorder, judgeAgain
-	if err := errors.Join(telemetry.Register(), selftest.Register()); err != nil {
+	if err := metrics.Register(ctrlmetrics.Registry, metrics.Operator()...); err != nil {
 		return err
 	}
 	err = controllers.Setup(ctx, p.mgr, controllers.Options{
 		Verifier: verifier, ConfigKey: configKey, Gate: tester, JudgeAgain: changed, Unreleased: selftest.Namespace,
 		Cluster: p.cluster, Workers: p.options.workers,
-		Teller: &telemetry.Teller{Recorder: recorder, Log: p.mgr.GetLogger().WithName("release")},
+		Teller: &telemetry.Teller{Recorder: recorder, Log: p.mgr.GetLogger().WithName("release"), Now: time.Now},
 	})
 	if err != nil {
 		return fmt.Errorf("set up the controllers: %w", err)

@@ -16,9 +16,11 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/admission"
 	"github.com/countersign/countersign/controllers/keys"
+	"github.com/countersign/countersign/controllers/metrics"
 	"github.com/countersign/countersign/controllers/receipt"
 	"github.com/countersign/countersign/controllers/selftest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 )
 
@@ -56,7 +58,7 @@ func (p *process) setUpWebhook(ctx context.Context, certificates *admission.Cert
 		Reader: p.mgr.GetClient(), Signer: signer, Verifier: verifier, Cluster: p.cluster, Now: time.Now,
 		OperatorUser: p.options.operatorUser(), ProbeUser: selftest.User, ProbeNamespace: selftest.Namespace,
 	})
-	if err != nil {
+	if err := errors.Join(err, metrics.Register(ctrlmetrics.Registry, metrics.Webhook()...)); err != nil {
 		return err
 	}
 	policies, err := p.mgr.GetCache().GetInformer(ctx, &v1alpha1.ApprovalPolicy{}, cache.BlockUntilSynced(false))

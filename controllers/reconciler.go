@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -38,6 +39,8 @@ type Teller interface {
 	Tell(rel *v1alpha1.Release, before v1alpha1.ReleaseStatus, notices []rollout.Notice)
 	// Conflict counts a write that was refused because the world moved on.
 	Conflict()
+	// Gone is called when a Release does not exist any more.
+	Gone(release types.NamespacedName)
 }
 
 // Gate knows whether the guards of a vote hold.
@@ -90,6 +93,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.Client.Get(ctx, req.NamespacedName, rel); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.Checks.Forget(req.NamespacedName)
+			if r.Teller != nil {
+				r.Teller.Gone(req.NamespacedName)
+			}
 			return reconcile.Result{}, nil
 		}
 		return reconcile.Result{}, fmt.Errorf("get Release %s: %w", req, err)

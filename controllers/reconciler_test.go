@@ -110,6 +110,7 @@ func (r *rig) Sync(_ types.NamespacedName, runs []rollout.CheckRun) {
 func (r *rig) Results(types.NamespacedName) []rollout.CheckResult { return nil }
 func (r *rig) Forget(types.NamespacedName)                        { r.log = append(r.log, "forget") }
 func (r *rig) Conflict()                                          { r.log = append(r.log, "conflict") }
+func (r *rig) Gone(types.NamespacedName)                          { r.log = append(r.log, "gone") }
 func (r *rig) Tell(_ *v1alpha1.Release, _ v1alpha1.ReleaseStatus, notices []rollout.Notice) {
 	r.log = append(r.log, fmt.Sprintf("tell %d", len(notices)))
 	r.told = notices
@@ -262,7 +263,7 @@ func TestAReleaseThatIsGone(t *testing.T) {
 	if result, err := r.reconcile(); err != nil || result.RequeueAfter != 0 {
 		t.Errorf("got %v and %v", result, err)
 	}
-	r.wants("forget")
+	r.wants("forget", "gone")
 }
 
 func TestWithoutATeller(t *testing.T) {

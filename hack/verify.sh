@@ -28,6 +28,9 @@ diff -u docs/security.md "$aside/security.md" || { echo 'docs/security.md is not
 go run ./hack/defects -docs "$aside/defects.md"
 diff -u docs/defects.md "$aside/defects.md" || { echo 'docs/defects.md is not what hack/defects and the tests give; run: make generate'; exit 1; }
 
+go run ./hack/reference -metrics "$aside/metrics.md"
+diff -u docs/metrics.md "$aside/metrics.md" || { echo 'docs/metrics.md is not what the registered metrics give; run: make generate'; exit 1; }
+
 go -C hack/chart run . -into "$aside/install"
 for file in $(cd "$aside/install" && find . -type f); do
   diff -u "$file" "$aside/install/$file" || { echo "$file is not what config/ and the schema of the chart's values give; run: make generate"; exit 1; }

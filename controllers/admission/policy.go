@@ -31,14 +31,20 @@ type PolicyWebhook struct {
 
 // Handle reviews one request.
 func (w *PolicyWebhook) Handle(ctx context.Context, req admission.Request) admission.Response {
+	response, reason := w.handle(ctx, req)
+	count(ofPolicies, req, response, reason)
+	return response
+}
+
+func (w *PolicyWebhook) handle(ctx context.Context, req admission.Request) (admission.Response, string) {
 	var was, now v1alpha1.ApprovalPolicy
 	if err := json.Unmarshal(req.Object.Raw, &now); err != nil {
-		return admission.Errored(http.StatusBadRequest, fmt.Errorf("decode the ApprovalPolicy: %w", err))
+		return admission.Errored(http.StatusBadRequest, fmt.Errorf("decode the ApprovalPolicy: %w", err)), "Malformed"
 	}
 	var had []string
 	if len(req.OldObject.Raw) > 0 {
 		if err := json.Unmarshal(req.OldObject.Raw, &was); err != nil {
-			return admission.Errored(http.StatusBadRequest, fmt.Errorf("decode the ApprovalPolicy as it was: %w", err))
+			return admission.Errored(http.StatusBadRequest, fmt.Errorf("decode the ApprovalPolicy as it was: %w", err)), "Malformed"
 		}
 		had = approval.Problems(approval.FromSpec(was.Name, was.Spec), w.Now())
 	}
@@ -54,11 +60,11 @@ func (w *PolicyWebhook) Handle(ctx context.Context, req admission.Request) admis
 	}
 	if len(mend) > 0 {
 		log.FromContext(ctx).Info("Refused a policy", "policy", now.Name, "user", req.UserInfo.Username)
-		return admission.Denied(fmt.Sprintf("nothing could ever be let through under ApprovalPolicy %s: %s", now.Name, strings.Join(mend, "; ")))
+		return admission.Denied(fmt.Sprintf("nothing could ever be let through under ApprovalPolicy %s: %s", now.Name, strings.Join(mend, "; "))), "Unsatisfiable"
 	}
 	warnings = append(warnings, approval.Unsatisfiable([]approval.Policy{policy}, approval.Subject{})...)
 	if held := approval.Held([]approval.Policy{policy}); held != "" {
 		warnings = append(warnings, held)
 	}
-	return admission.Allowed("").WithWarnings(warnings...)
+	return admission.Allowed("").WithWarnings(warnings...), ""
 }

@@ -56,9 +56,6 @@ type Webhook struct {
 
 // Register serves the webhook at Path, and that of policies at PolicyPath, on the manager's webhook server.
 func Register(mgr manager.Manager, w Webhook) error {
-	if err := registerMetrics(); err != nil {
-		return fmt.Errorf("register the metrics of admission: %w", err)
-	}
 	if w.Access == nil {
 		reviewer, err := access.NewReviewer(mgr)
 		if err != nil {
@@ -74,7 +71,7 @@ func Register(mgr manager.Manager, w Webhook) error {
 // Handle reviews one request.
 func (w *Webhook) Handle(ctx context.Context, req admission.Request) admission.Response {
 	response, reason := w.handle(ctx, req)
-	decisions.WithLabelValues(string(req.Operation), fmt.Sprint(response.Allowed), reason).Inc()
+	count(ofReleases, req, response, reason)
 	if !response.Allowed {
 		log.FromContext(ctx).Info("Refused a write", "release", req.Namespace+"/"+req.Name,
 			"user", req.UserInfo.Username, "reason", reason)

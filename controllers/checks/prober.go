@@ -191,6 +191,7 @@ func (p *Prober) round(ctx context.Context, release types.NamespacedName, st *ru
 	p.mu.Lock()
 	run := st.run
 	p.mu.Unlock()
+	began := time.Now()
 	errs := p.askAll(ctx, release, run)
 	if ctx.Err() != nil {
 		return
@@ -202,6 +203,7 @@ func (p *Prober) round(ctx context.Context, release types.NamespacedName, st *ru
 	}
 	changed := st.count(err, time.Now())
 	p.mu.Unlock()
+	countRound(run, err, time.Since(began).Seconds())
 	if changed {
 		p.changed(release)
 	}

@@ -253,6 +253,7 @@ func (t *Tester) record(ctx context.Context, findings []finding, number uint64, 
 	}
 	now := t.gate
 	t.mu.Unlock()
+	frozen.Set(oneIf(!now.Intact))
 	if now == before {
 		return
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/digest"
 	"github.com/countersign/countersign/controllers/receipt"
+	dto "github.com/prometheus/client_model/go"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -142,6 +143,10 @@ func (w *world) wants(t *testing.T, intact bool, says string) {
 	t.Helper()
 	if got := w.State(); got.Intact != intact || !strings.Contains(got.Why, says) {
 		t.Errorf("the gate is %+v; want it intact %t, saying %q", got, intact, says)
+	}
+	var m dto.Metric
+	if err := frozen.Write(&m); err != nil || !w.State().Untested && m.GetGauge().GetValue() != oneIf(!intact) {
+		t.Errorf("the metric says that it is %v (frozen 1), %v", m.GetGauge().GetValue(), err)
 	}
 }
 

@@ -9,11 +9,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/rollout"
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 )
 
@@ -24,11 +27,16 @@ const noteLimit = 1024
 type Teller struct {
 	Recorder events.EventRecorder
 	Log      logr.Logger
+	// Now is the clock.
+	Now func() time.Time
+
+	mu    sync.Mutex
+	shown map[types.NamespacedName]shown
 }
 
 // Tell is called once for each committed decision.
 func (t *Teller) Tell(rel *v1alpha1.Release, before v1alpha1.ReleaseStatus, notices []rollout.Notice) {
-	measure(rel, before)
+	t.measure(rel, before, ended(&before, &rel.Status, t.Now()))
 	for _, n := range notices {
 		kind := corev1.EventTypeNormal
 		if n.Warning {
@@ -49,6 +57,9 @@ func action(n rollout.Notice) string {
 	sum := sha256.Sum256([]byte(n.Message))
 	return n.Reason + "-" + hex.EncodeToString(sum[:8])
 }
+
+// Gone is called when a Release does not exist any more.
+func (t *Teller) Gone(release types.NamespacedName) { t.forget(release) }
 
 // Conflict counts a write that was refused because the world moved on.
 func (t *Teller) Conflict() { conflicts.Inc() }

@@ -18,6 +18,7 @@ import (
 	"github.com/countersign/countersign/controllers/receipt"
 	"github.com/countersign/countersign/controllers/rollout"
 	"github.com/countersign/countersign/controllers/snapshot"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -243,6 +244,9 @@ func (o *operator) Tell(_ *v1alpha1.Release, _ v1alpha1.ReleaseStatus, notices [
 
 // Conflict implements controllers.Teller.
 func (o *operator) Conflict() { o.sim.seen.add("conflicts") }
+
+// Gone implements controllers.Teller.
+func (o *operator) Gone(types.NamespacedName) {}
 
 var _ controllers.Teller = &operator{}
 var _ client.Reader = &modelClient{}

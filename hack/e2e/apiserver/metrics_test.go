@@ -23,6 +23,7 @@ import (
 func TestMetrics(t *testing.T) {
 	s := openShop(t)
 	s.operator.controller.awaitReady(t)
+	s.operator.webhook.awaitReady(t)
 	admin, err := kubernetes.NewForConfig(s.admin.config)
 	if err != nil {
 		t.Fatal(err)
@@ -49,8 +50,8 @@ func TestMetrics(t *testing.T) {
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "countersign-webhook." + systemNamespace + ".svc"}}
 	defer transport.CloseIdleConnections()
-	get := func(token string) (int, string, error) {
-		request, err := http.NewRequestWithContext(within(t), http.MethodGet, fmt.Sprintf("https://127.0.0.1:%d/metrics", s.operator.metricsPort), nil)
+	get := func(of *part, token string) (int, string, error) {
+		request, err := http.NewRequestWithContext(within(t), http.MethodGet, fmt.Sprintf("https://127.0.0.1:%d/metrics", of.metricsPort), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,32 +66,37 @@ func TestMetrics(t *testing.T) {
 		body, err := io.ReadAll(response.Body)
 		return response.StatusCode, string(body), err
 	}
-	for _, row := range []struct {
-		who, token string
-		want       int
-	}{
-		{"nobody", "", http.StatusUnauthorized},
-		{"a made-up token", "made-up", http.StatusInternalServerError}, // controller-runtime calls it a failure
-		{"an account without the role", s.people["bot"].config.BearerToken, http.StatusForbidden},
-	} {
-		t.Run(row.who, func(t *testing.T) {
-			status, body, err := get(row.token)
-			if err != nil || status != row.want {
-				t.Errorf("status %d %v, want %d", status, err, row.want)
-			}
-			if strings.Contains(body, "countersign_") {
-				t.Error("the answer has metrics in it")
-			}
+	token := s.asAccount(t, s.namespace, "scraper").config.BearerToken
+	for _, of := range []struct {
+		*part
+		metric string
+	}{{s.operator.controller, "countersign_gate_intact"}, {s.operator.webhook, "countersign_admission_decisions_total"}} {
+		for _, row := range []struct {
+			who, token string
+			want       int
+		}{
+			{"nobody", "", http.StatusUnauthorized},
+			{"a made-up token", "made-up", http.StatusInternalServerError}, // controller-runtime calls it a failure
+			{"an account without the role", s.people["bot"].config.BearerToken, http.StatusForbidden},
+		} {
+			t.Run(of.name+" asked by "+row.who, func(t *testing.T) {
+				status, body, err := get(of.part, row.token)
+				if err != nil || status != row.want {
+					t.Errorf("status %d %v, want %d", status, err, row.want)
+				}
+				if strings.Contains(body, "countersign_") {
+					t.Error("the answer has metrics in it")
+				}
+			})
+		}
+		t.Run(of.name+" asked by an account with the role", func(t *testing.T) {
+			eventually(t, "it gets the metrics", func() string {
+				status, body, err := get(of.part, token)
+				if err != nil || status != http.StatusOK || !strings.Contains(body, of.metric) {
+					return fmt.Sprint(status, " ", err)
+				}
+				return ""
+			})
 		})
 	}
-	t.Run("an account with the role", func(t *testing.T) {
-		token := s.asAccount(t, s.namespace, "scraper").config.BearerToken
-		eventually(t, "it gets the metrics", func() string {
-			status, body, err := get(token)
-			if err != nil || status != http.StatusOK || !strings.Contains(body, "countersign_gate_intact") {
-				return fmt.Sprint(status, " ", err)
-			}
-			return ""
-		})
-	})
 }

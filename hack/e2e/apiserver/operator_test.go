@@ -29,7 +29,6 @@ import (
 type operator struct {
 	directory, binary   string
 	webhookPort         int // both on 127.0.0.1
-	metricsPort         int
 	controller, webhook *part
 }
 
@@ -37,6 +36,7 @@ type operator struct {
 type part struct {
 	name, kubeconfig, log string
 	healthPort            int
+	metricsPort           int
 	process               *process.Process
 }
 
@@ -44,7 +44,7 @@ const webhookName = "countersign"
 
 // startOperator builds the operator, makes the API server call it, and starts it.
 func startOperator(t testing.TB, w *world) {
-	o := &operator{directory: w.plane.Dir(), webhookPort: freePort(t), metricsPort: freePort(t)}
+	o := &operator{directory: w.plane.Dir(), webhookPort: freePort(t)}
 	o.binary = filepath.Join(o.directory, "operator")
 	build := exec.CommandContext(within(t), "go", "build", "-o", o.binary, ".")
 	build.Dir = filepath.Dir(configDirectory)
@@ -66,7 +66,7 @@ func (o *operator) part(t testing.TB, w *world, name, account string) *part {
 	t.Helper()
 	p := &part{
 		name: name, kubeconfig: filepath.Join(o.directory, name+".kubeconfig"),
-		log: filepath.Join(o.directory, "logs", name+".log"), healthPort: freePort(t),
+		log: filepath.Join(o.directory, "logs", name+".log"), healthPort: freePort(t), metricsPort: freePort(t),
 	}
 	token, err := local.ServiceAccountToken(within(t), w.admin.config, systemNamespace, account)
 	if err != nil {
@@ -108,7 +108,7 @@ func (o *operator) start(t testing.TB) {
 
 func (o *operator) startController(t testing.TB) {
 	t.Helper()
-	o.launch(t, o.controller, "--webhook=false", "--leader-elect=true", fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", o.metricsPort))
+	o.launch(t, o.controller, "--webhook=false", "--leader-elect=true")
 }
 
 func (o *operator) startWebhook(t testing.TB) {
@@ -123,7 +123,8 @@ func (o *operator) launch(t testing.TB, p *part, args ...string) {
 		Name: p.name, Path: o.binary, Log: p.log,
 		Args: append([]string{
 			"--kubeconfig=" + p.kubeconfig, "--namespace=" + systemNamespace, "--webhook-url=" + o.url(),
-			fmt.Sprintf("--health-probe-bind-address=127.0.0.1:%d", p.healthPort), "--metrics-bind-address=0",
+			fmt.Sprintf("--health-probe-bind-address=127.0.0.1:%d", p.healthPort),
+			fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", p.metricsPort),
 		}, args...),
 	})
 	if err != nil {

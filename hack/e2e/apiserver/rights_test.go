@@ -20,6 +20,7 @@ import (
 // resource [names]". Whoever adds one has to say so here.
 var rights = map[string][]string{
 	"countersign-webhook": {
+		"cluster: create authentication.k8s.io/tokenreviews",
 		"cluster: create authorization.k8s.io/subjectaccessreviews",
 		"cluster: get,list,watch countersign.dev/approvalpolicies",
 		"cluster: get admissionregistration.k8s.io/mutatingwebhookconfigurations [countersign]",
