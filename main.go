@@ -32,6 +32,7 @@ import (
 // Objects that the operator shares with its replicas and with the webhook.
 const (
 	leaseName            = "countersign-operator"
+	leaseRenewal         = 10 * time.Second // what a leader that cannot renew it ends after
 	certificateSecret    = "countersign-webhook-certificate"
 	webhookConfiguration = "countersign"
 	webhookService       = "countersign-webhook"
@@ -41,7 +42,7 @@ const (
 type options struct {
 	controller, webhook                                               bool
 	namespace, metricsAddress, healthAddress, webhookHost, webhookURL string
-	clientCA                                                          string
+	clientCA, leaderIdentity                                          string
 	webhookPort, workers                                              int
 	leaderElect, metricsSecure                                        bool
 	qps                                                               float64
@@ -61,6 +62,7 @@ func (o *options) bind() {
 	flag.StringVar(&o.clientCA, "webhook-client-ca", "", "file of the authority whose client certificates may call the webhook, where the API server is configured to show one (kubeConfigFile of its AdmissionConfiguration); empty lets every caller ask")
 	flag.IntVar(&o.workers, "workers", 4, "how many Releases are handled at once")
 	flag.BoolVar(&o.leaderElect, "leader-elect", true, "let only one replica reconcile; all of them serve the webhook")
+	flag.StringVar(&o.leaderIdentity, "leader-identity", "", "name under which this process leads; no two that run at once may have the same. One that a Pod keeps leads again as soon as its process is restarted, instead of when its lease has run out. Empty is another one for each process")
 	flag.Float64Var(&o.qps, "kube-api-qps", 200, "API requests a second that the process may make; bursts are twice as large")
 	flag.DurationVar(&o.keyOverlap, "key-overlap", 7*24*time.Hour, "how long the former key of receipts is trusted after a rotation; give it the longest validFor of your policies")
 	flag.DurationVar(&o.keyAge, "key-age", 90*24*time.Hour, "age at which the key of receipts is replaced; 0 means never")

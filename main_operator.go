@@ -25,6 +25,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -39,6 +40,10 @@ func (p *process) manager(certificates *admission.Certificates) (ctrl.Manager, e
 	if err != nil {
 		return nil, err
 	}
+	lock, err := p.lock()
+	if err != nil {
+		return nil, err
+	}
 	mgr, err := ctrl.NewManager(p.config, ctrl.Options{
 		Scheme: p.scheme, Cache: caches,
 		Client:                 client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
@@ -46,6 +51,7 @@ func (p *process) manager(certificates *admission.Certificates) (ctrl.Manager, e
 		HealthProbeBindAddress: p.options.healthAddress,
 		LeaderElection:         p.options.leaderElect && p.options.controller,
 		LeaderElectionID:       leaseName, LeaderElectionNamespace: p.options.namespace,
+		LeaderElectionResourceLockInterface: lock, RenewDeadline: new(leaseRenewal),
 		LeaderElectionReleaseOnCancel: true,
 		WebhookServer:                 p.webhookServer(certificates),
 	})
@@ -53,6 +59,20 @@ func (p *process) manager(certificates *admission.Certificates) (ctrl.Manager, e
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
 	return mgr, nil
+}
+
+// lock is the lease that says who leads, under a name that a restart keeps; none
+// where the process has no such name and takes one at random.
+func (p *process) lock() (resourcelock.Interface, error) {
+	if p.options.leaderIdentity == "" || !p.options.leaderElect || !p.options.controller {
+		return nil, nil
+	}
+	lock, err := resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, p.options.namespace, leaseName,
+		resourcelock.ResourceLockConfig{Identity: p.options.leaderIdentity}, p.config, leaseRenewal)
+	if err != nil {
+		return nil, fmt.Errorf("set up the lease %s: %w", leaseName, err)
+	}
+	return lock, nil
 }
 
 // metrics are served with the webhook's certificate, which is renewed without a
