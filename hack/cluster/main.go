@@ -56,7 +56,7 @@ func newCommand() *cobra.Command {
 		SilenceErrors:    true,
 		TraverseChildren: true, // so that our flags may stand before `kubectl`, which has its own
 	}
-	root.PersistentFlags().StringVar(&s.name, "name", defaultName(), "which cluster")
+	root.PersistentFlags().StringVar(&s.name, "name", local.MeantName(), "which cluster, also by $"+local.NameVariable)
 	root.PersistentFlags().StringVar(&s.form, "form", os.Getenv("COUNTERSIGN_CLUSTER"),
 		"real, fake (a control plane whose pods never run) or existing (whatever $KUBECONFIG leads to); empty: the most real one that this machine can run")
 	root.AddCommand(
@@ -65,14 +65,6 @@ func newCommand() *cobra.Command {
 		becomeCommand(), hidden("init", s, local.Init), hidden("supervise", s, local.Supervise),
 	)
 	return root
-}
-
-// defaultName lets a program inside of a cluster mean that one.
-func defaultName() string {
-	if name := local.Inside(); name != "" {
-		return name
-	}
-	return local.DefaultName
 }
 
 func hidden(use string, s *settings, run func(name string) error) *cobra.Command {

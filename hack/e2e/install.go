@@ -17,7 +17,7 @@ func installCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "install", Short: "Build the operator and install it on the cluster that `hack/cluster up` started", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := local.Open(cmd.Context(), local.DefaultName)
+			c, err := local.Open(cmd.Context(), local.MeantName())
 			if err != nil {
 				return err
 			}

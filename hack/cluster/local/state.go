@@ -4,6 +4,7 @@
 package local
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,13 @@ const (
 
 // DefaultName is the cluster that is meant when none is named.
 const DefaultName = "local"
+
+// NameVariable names the cluster that is meant where no flag does.
+const NameVariable = "COUNTERSIGN_NAME"
+
+// MeantName is the cluster that a program means without a flag: the one that it
+// runs inside of, else that of the environment.
+func MeantName() string { return cmp.Or(Inside(), os.Getenv(NameVariable), DefaultName) }
 
 // state is what is written down about a cluster before anything of it exists,
 // so that down can undo whatever a crash has left.
