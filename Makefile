@@ -59,6 +59,10 @@ test-e2e: ## The operator on a real cluster: kubelet, containers, kube-proxy (ro
 soak: ## PROMOTIONS (default 100) and ROLLBACKS (20) on a real cluster, under traffic that may lose no request.
 	$(GO) run ./hack/e2e soak --promotions $(PROMOTIONS) --rollbacks $(ROLLBACKS)
 
+.PHONY: docs-test
+docs-test: ## Run the commands of README.md and docs/ on a real cluster, as a reader does (root on Linux).
+	$(GO) run ./hack/docs
+
 .PHONY: sim
 sim: ## Run the simulation with SEEDS seeds (default 2000) and print what it found.
 	$(GO) test ./controllers/internal/sim -run TestSeeds -count=1 -timeout=60m -v -args -seeds=$(SEEDS)
@@ -107,12 +111,14 @@ plugin: ## Build the plugin kubectl countersign into bin/.
 	$(GO) build -trimpath -o bin/kubectl-countersign ./cmd/kubectl-countersign
 
 .PHONY: generate
-generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, the chart from config/, and tables in docs/.
+generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, the chart from config/, and pages and tables in docs/.
 	$(GO) tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(GO) tool controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd/bases
 	$(GO) run ./hack/security -docs docs/security.md
 	$(GO) run ./hack/defects -docs docs/defects.md
 	$(GO) run ./hack/reference -metrics docs/metrics.md
+	$(GO) run ./hack/docs/reasons docs/troubleshooting.md
+	hack/apidocs/generate.sh docs/api.md
 	$(GO) -C hack/chart run .
 
 .PHONY: verify

@@ -31,6 +31,12 @@ diff -u docs/defects.md "$aside/defects.md" || { echo 'docs/defects.md is not wh
 go run ./hack/reference -metrics "$aside/metrics.md"
 diff -u docs/metrics.md "$aside/metrics.md" || { echo 'docs/metrics.md is not what the registered metrics give; run: make generate'; exit 1; }
 
+go run ./hack/docs/reasons "$aside/troubleshooting.md"
+diff -u docs/troubleshooting.md "$aside/troubleshooting.md" || { echo 'docs/troubleshooting.md is not what api/v1alpha1/conditions.go gives; run: make generate'; exit 1; }
+
+hack/apidocs/generate.sh "$aside/api.md"
+diff -u docs/api.md "$aside/api.md" || { echo 'docs/api.md is not what api/ gives; run: make generate'; exit 1; }
+
 go -C hack/chart run . -into "$aside/install"
 for file in $(cd "$aside/install" && find . -type f); do
   diff -u "$file" "$aside/install/$file" || { echo "$file is not what config/ and the schema of the chart's values give; run: make generate"; exit 1; }

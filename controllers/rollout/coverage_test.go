@@ -10,6 +10,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ import (
 // covered is what the scenarios have seen said.
 type covered struct {
 	mu      sync.Mutex
-	reasons map[string]bool
+	reasons map[string]bool // of conditions, such as "Serving on Ready=True"
 	notices map[string]bool
 }
 
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 func (c *covered) condition(of metav1.Condition) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reasons[of.Reason] = true
+	c.reasons[fmt.Sprintf("%s on %s=%s", of.Reason, of.Type, of.Status)] = true
 }
 
 func (c *covered) notice(reason string) {
@@ -53,7 +54,7 @@ func (c *covered) report(code *int) {
 		return
 	}
 	for what, problems := range map[string][]string{
-		"reason": compare(constants("../../api/v1alpha1/conditions.go", "Reason"), c.reasons),
+		"reason": compare(reasons("../../api/v1alpha1/conditions.go"), c.reasons),
 		"notice": compare(constants("decision.go", "Notice"), c.notices),
 	} {
 		for _, p := range problems {
@@ -77,6 +78,30 @@ func compare(declared, given map[string]bool) (problems []string) {
 	slices.Sort(problems)
 	return problems
 }
+
+// reasons are the constants of a file whose names begin with Reason, each on the
+// conditions that its comment names in the line "On:".
+func reasons(file string) map[string]bool {
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+	if err != nil {
+		panic(err)
+	}
+	values := map[string]bool{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Reason") {
+			return true
+		}
+		for on := range strings.SplitSeq(onLine.FindStringSubmatch(spec.Doc.Text())[1], ",") {
+			values[strings.TrimPrefix(spec.Names[0].Name, "Reason")+" on "+strings.TrimSpace(on)] = true
+		}
+		return true
+	})
+	return values
+}
+
+// onLine goes on until the next line of its kind.
+var onLine = regexp.MustCompile(`(?s)\nOn: (.*?)\.\n`)
 
 // constants are the values of the string constants of a file whose names begin
 // with prefix.
