@@ -14,6 +14,7 @@ import (
 	"github.com/countersign/countersign/controllers/observe"
 	"github.com/countersign/countersign/controllers/receipt"
 	"github.com/countersign/countersign/controllers/snapshot"
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -166,11 +167,23 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.byConfig(v1alpha1.Secret))).
 		Watches(&v1alpha1.ApprovalPolicy{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(source.Channel(changed, &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers})
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		WithLogConstructor(aboutRelease(mgr.GetLogger()))
 	if o.JudgeAgain != nil {
 		b.WatchesRawSource(source.Channel(o.JudgeAgain, handler.EnqueueRequestsFromMapFunc(r.all)))
 	}
 	return b.Complete(r)
+}
+
+// aboutRelease makes the logger of a reconcile, with the keys that all lines about a
+// Release have (telemetry.LogValues). It knows no more of it than its name.
+func aboutRelease(base logr.Logger) func(*reconcile.Request) logr.Logger {
+	return func(req *reconcile.Request) logr.Logger {
+		if req == nil {
+			return base.WithValues("controller", "release")
+		}
+		return base.WithValues("controller", "release", "namespace", req.Namespace, "release", req.Name)
+	}
 }
 
 func servicesNamed(o client.Object) []string {

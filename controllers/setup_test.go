@@ -10,8 +10,11 @@ import (
 	"testing"
 
 	"github.com/countersign/countersign/api/v1alpha1"
+	"github.com/go-logr/logr/funcr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 // TestIdentityOnly: of what a cluster has of Secrets, the cache keeps nothing
@@ -67,5 +70,17 @@ func TestConfigIndex(t *testing.T) {
 	rel.Spec.Config = &v1alpha1.ConfigSpec{Snapshot: new(false)}
 	if got := configNamed(rel); len(got) > 0 {
 		t.Errorf("what is not copied makes no difference, and it waits for %v", got)
+	}
+}
+
+// A failed attempt is logged with the keys that all lines about a Release have.
+func TestAttemptsAreLogged(t *testing.T) {
+	var lines []string
+	logger := aboutRelease(funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{}))
+	logger(&reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "prod", Name: "shop"}}).Info("it failed")
+	logger(nil).Info("it starts")
+	want := []string{`"level"=0 "msg"="it failed" "controller"="release" "namespace"="prod" "release"="shop"`, `"level"=0 "msg"="it starts" "controller"="release"`}
+	if !slices.Equal(lines, want) {
+		t.Errorf("it logs\n%q, want\n%q", lines, want)
 	}
 }

@@ -28,8 +28,9 @@ diff -u docs/security.md "$aside/security.md" || { echo 'docs/security.md is not
 go run ./hack/defects -docs "$aside/defects.md"
 diff -u docs/defects.md "$aside/defects.md" || { echo 'docs/defects.md is not what hack/defects and the tests give; run: make generate'; exit 1; }
 
-go run ./hack/reference -metrics "$aside/metrics.md"
+go run ./hack/reference -metrics "$aside/metrics.md" -events "$aside/events.md"
 diff -u docs/metrics.md "$aside/metrics.md" || { echo 'docs/metrics.md is not what the registered metrics give; run: make generate'; exit 1; }
+diff -u docs/events.md "$aside/events.md" || { echo 'docs/events.md is not what the catalogue of events gives; run: make generate'; exit 1; }
 
 go run ./hack/docs/reasons "$aside/troubleshooting.md"
 diff -u docs/troubleshooting.md "$aside/troubleshooting.md" || { echo 'docs/troubleshooting.md is not what api/v1alpha1/conditions.go gives; run: make generate'; exit 1; }

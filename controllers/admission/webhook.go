@@ -12,6 +12,7 @@ package admission
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"github.com/countersign/countersign/controllers/access"
 	"github.com/countersign/countersign/controllers/approval"
 	"github.com/countersign/countersign/controllers/receipt"
+	"github.com/countersign/countersign/controllers/telemetry"
 	admissionv1 "k8s.io/api/admission/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -73,10 +75,19 @@ func (w *Webhook) Handle(ctx context.Context, req admission.Request) admission.R
 	response, reason := w.handle(ctx, req)
 	count(ofReleases, req, response, reason)
 	if !response.Allowed {
-		log.FromContext(ctx).Info("Refused a write", "release", req.Namespace+"/"+req.Name,
-			"user", req.UserInfo.Username, "reason", reason)
+		logRefusal(ctx, req, reason)
 	}
 	return response
+}
+
+// logRefusal logs it with what is known of the Release: how it was.
+func logRefusal(ctx context.Context, req admission.Request, reason string) {
+	var rel v1alpha1.Release
+	if json.Unmarshal(req.OldObject.Raw, &rel) != nil {
+		rel = v1alpha1.Release{} // it is being created
+	}
+	rel.Namespace, rel.Name = req.Namespace, req.Name
+	log.FromContext(ctx).WithValues(telemetry.LogValues(&rel)...).Info("Refused a write", "user", req.UserInfo.Username, "reason", reason)
 }
 
 func (w *Webhook) handle(ctx context.Context, req admission.Request) (admission.Response, string) {

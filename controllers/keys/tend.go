@@ -26,7 +26,7 @@ func (r *Ring) tend(ctx context.Context) error {
 	configMap, err := r.compare(ctx, set)
 	switch {
 	case apierrors.IsNotFound(err):
-		r.tell(nil, "KeysRestored", "ConfigMap %s was deleted and is written again", ConfigMapName)
+		r.tell(nil, eventRestored, "ConfigMap %s was deleted and is written again", ConfigMapName)
 		return r.create(ctx, set)
 	case err != nil && !errors.Is(err, errForeign):
 		return err
@@ -113,7 +113,7 @@ func (r *Ring) rotate(ctx context.Context, set Set, configMap *corev1.ConfigMap,
 		return fmt.Errorf("write ConfigMap %s/%s: %w", r.Namespace, ConfigMapName, err)
 	}
 	r.use(next)
-	r.tell(configMap, "KeyRotated", "receipts are signed with key %s from now on: %s", next.Current().ID, why)
+	r.tell(configMap, eventRotated, "receipts are signed with key %s from now on: %s", next.Current().ID, why)
 	log.FromContext(ctx).Info("Receipts are signed with another key", "key", next.Current().ID, "why", why)
 	return nil
 }

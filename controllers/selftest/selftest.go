@@ -278,9 +278,9 @@ func (t *Tester) finish(number uint64, whole bool) {
 
 func (t *Tester) tell(ctx context.Context, gate rollout.Gate) {
 	logger := log.FromContext(ctx).WithName("gate")
-	kind, reason, note := corev1.EventTypeNormal, "GateIntact", "every guard refused what it has to refuse"
+	kind, reason, note := corev1.EventTypeNormal, eventIntact, "every guard refused what it has to refuse"
 	if !gate.Intact {
-		kind, reason, note = corev1.EventTypeWarning, "GateFrozen", "nothing is promoted: "+gate.Why
+		kind, reason, note = corev1.EventTypeWarning, eventFrozen, "nothing is promoted: "+gate.Why
 	}
 	logger.Info(note, "reason", reason)
 	if t.Recorder != nil {

@@ -47,8 +47,26 @@ func (t *Teller) Tell(rel *v1alpha1.Release, before v1alpha1.ReleaseStatus, noti
 			note = strings.ToValidUTF8(note[:noteLimit], "")
 		}
 		t.Recorder.Eventf(rel, nil, kind, n.Reason, action(n), "%s", note)
-		t.Log.Info(n.Message, "reason", n.Reason, "namespace", rel.Namespace, "release", rel.Name)
+		t.Log.WithValues(LogValues(rel)...).Info(n.Message, "reason", n.Reason)
 	}
+}
+
+// LogValues are what every line of a log about a Release has: which one, the content
+// that it is about, and its phase.
+func LogValues(rel *v1alpha1.Release) []any {
+	return []any{"namespace", rel.Namespace, "release", rel.Name, "digest", Digest(&rel.Status), "phase", string(rel.Status.Phase)}
+}
+
+// Digest of the content that a Release is about: of its candidate or, without one,
+// of what serves. Empty while neither has one.
+func Digest(s *v1alpha1.ReleaseStatus) string {
+	switch {
+	case s.Candidate != nil:
+		return s.Candidate.Digest
+	case s.Active != nil:
+		return s.Active.Digest
+	}
+	return ""
 }
 
 // action tells notes of one reason apart: events that have the same reason and

@@ -3,11 +3,12 @@
 
 // Command reference writes pages of docs/ that say what there is, from what there is.
 //
-//	go run ./hack/reference -metrics docs/metrics.md
+//	go run ./hack/reference -metrics docs/metrics.md -events docs/events.md
 package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -16,8 +17,9 @@ import (
 
 func main() {
 	metrics := flag.String("metrics", "", "file to write the page of the metrics to")
+	events := flag.String("events", "", "file to write the page of the events to")
 	flag.Parse()
-	if err := write(*metrics, metricsPage); err != nil {
+	if err := errors.Join(write(*metrics, metricsPage), write(*events, eventsPage)); err != nil {
 		fmt.Fprintln(os.Stderr, "reference:", err)
 		os.Exit(1)
 	}

@@ -4,11 +4,16 @@
 package main
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/countersign/countersign/controllers/keys"
 	"github.com/countersign/countersign/controllers/metrics"
+	"github.com/countersign/countersign/controllers/rollout"
+	"github.com/countersign/countersign/controllers/selftest"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
@@ -48,6 +53,28 @@ func TestMetricsAreInOrder(t *testing.T) {
 			if !slices.Contains(labelsThereAre, l.GetName()) {
 				t.Errorf("%s has the label %s", f.GetName(), l.GetName())
 			}
+		}
+	}
+}
+
+// Whoever tells events beside the reconciler explains them.
+func TestEventsAreExplained(t *testing.T) {
+	for file, events := range map[string][]rollout.Explanation{
+		"../../controllers/selftest/events.go": selftest.Events(), "../../controllers/keys/events.go": keys.Events(),
+	} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var declared, explained []string
+		for _, found := range regexp.MustCompile(`(?m)^\tevent\w+ += "(\w+)"$`).FindAllSubmatch(source, -1) {
+			declared = append(declared, string(found[1]))
+		}
+		for _, e := range events {
+			explained = append(explained, e.Reason)
+		}
+		if len(declared) == 0 || !slices.Equal(declared, explained) {
+			t.Errorf("%s declares %q and explains %q", file, declared, explained)
 		}
 	}
 }
