@@ -17,6 +17,7 @@ func eventsPage(w io.Writer) error {
 
 Made from the catalogue of the events in the operator, by `+"`make generate`"+`. Each is told once for each decision, after it is on record; a warning is one that somebody should look at. The operator's log has the same, for longer than the API server keeps events. The message says who and what, and the next command where there is one.
 
+<!-- not run: it shows what happens to have happened -->
 `+"```"+`
 kubectl events -n NAMESPACE --for release/NAME
 kubectl get events -A --field-selector reason=RolledBack
