@@ -110,6 +110,10 @@ chart: ## Package the Helm chart into dist/.
 plugin: ## Build the plugin kubectl countersign into bin/.
 	$(GO) build -trimpath -o bin/kubectl-countersign ./cmd/kubectl-countersign
 
+.PHONY: plugin-archives
+plugin-archives: ## Write the plugin for each platform and its krew manifest into dist/krew/: VERSION=v0.1.0 ADDRESS=https://HOST/PATH.
+	$(GO) -C hack/krew run . -version "$(VERSION)" -address "$(ADDRESS)"
+
 .PHONY: generate
 generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, the chart from config/, and pages and tables in docs/.
 	$(GO) tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
