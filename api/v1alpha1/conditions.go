@@ -230,9 +230,10 @@ const (
 	// ReasonAuthorsUnknown: who wrote the content is not proven.
 	//
 	// On: Approved=False, Stalled=True.
-	// Next: send the content again with credentials of your own; where a policy refuses content of
-	//   unknown authors, its message says so.
-	// Run: kubectl apply -f RELEASE.yaml
+	// Next: apply the content that is active, and then the change again, with credentials of your
+	//   own; a Release that serves nothing yet is deleted and created again. Where a policy refuses
+	//   content of unknown authors, the message says so.
+	// Run: kubectl apply -f ACTIVE.yaml && kubectl apply -f RELEASE.yaml
 	ReasonAuthorsUnknown = "AuthorsUnknown"
 	// ReasonImageNotPinned: a policy demands images by digest, and one is not.
 	//
