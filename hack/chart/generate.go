@@ -140,6 +140,9 @@ func generate(root string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files[directory+"/values.yaml"] = []byte(schema.defaults())
+	if err := watching(root, files); err != nil {
+		return nil, err
+	}
 	name := "docs/install.md"
 	page, err := os.ReadFile(filepath.Join(root, name))
 	if err != nil {
