@@ -29,6 +29,7 @@ var resources = versioned(map[string][]string{
 	"/v1":                             {"namespaces", "configmaps", "services", "serviceaccounts", "pods", "endpoints", "secrets"},
 	"apps/v1":                         {"deployments", "replicasets", "statefulsets", "controllerrevisions"},
 	"batch/v1":                        {"jobs"},
+	"events.k8s.io/v1":                {"events"},
 	"discovery.k8s.io/v1":             {"endpointslices"},
 	"countersign.dev/v1alpha1":        {"releases", "approvalpolicies"},
 	"networking.k8s.io/v1":            {"networkpolicies"},

@@ -93,5 +93,19 @@ func recordRules() []rule {
 			{what: "by the operator", who: "operator", on: "releases/shop", change: annotate("countersign.dev/authors", `["`+dana+`"]`)},
 		},
 		admitted: []attempt{{what: "another annotation", who: "dev", on: "releases/shop", change: annotate("example.com/team", "till")}},
+	}, {
+		says: " may annotate and pause Release ",
+		refused: []attempt{
+			{what: "an approver changes content", who: "approver", on: "releases/shop", change: all(image("v2"), stamp(email("approver"), dev)), not: []string{"update"}},
+			{what: "replicas", who: "approver", on: "releases/shop", change: set("spec.replicas", int64(7)), not: []string{"update"}},
+			{what: "the size of a preview", who: "approver", on: "releases/shop", change: set("spec.previewReplicas", int64(1)), not: []string{"update"}},
+			{what: "how many contents are kept", who: "approver", on: "releases/shop", change: set("spec.revisionHistoryLimit", int64(7)), not: []string{"update"}},
+			{what: "a budget of disruptions", who: "approver", on: "releases/shop", change: set("spec.disruptionBudget", map[string]any{"maxUnavailable": int64(1)}), not: []string{"update"}},
+		},
+		admitted: []attempt{
+			{what: "an approver pauses", who: "approver", on: "releases/shop", change: set("spec.paused", true), not: []string{"update"}},
+			{what: "an approver annotates", who: "approver", on: "releases/shop", change: annotate("example.com/note", "seen"), not: []string{"update"}},
+			{what: "who may update changes content", who: "dev", on: "releases/shop", change: all(image("v2"), stamp(dev))},
+		},
 	}}
 }

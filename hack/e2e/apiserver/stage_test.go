@@ -14,8 +14,11 @@ import (
 // evenName is a username with every kind of character that can be on record.
 const evenName = "Even.1_2@corp:x/y#z+a=b-c"
 
-// newStage is a namespace in which everybody has every right that RBAC can give:
-// what is refused there is refused by a policy.
+// everyRight is a group that those are in who have no group of their own.
+const everyRight = "every-right"
+
+// newStage is a namespace in which everybody has every right that RBAC can give,
+// but one who may only approve: what is refused there is refused by a policy.
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	w := policies.start(t)
@@ -25,16 +28,22 @@ func newStage(t *testing.T) *stage {
 		object(t, "apiVersion: countersign.dev/v1alpha1\nkind: ApprovalPolicy\nmetadata: {name: "+s.namespace+"}\n"+
 			"spec: {namespaces: ["+s.namespace+"], rules: [{name: any, count: 1, groups: [qa, security, developers]}]}"),
 	})
-	s.allow(t, s.namespace, "cluster-admin", "group:system:authenticated")
+	rights := []string{"group:" + everyRight, "group:system:serviceaccounts", "group:sre-oncall", "system:serviceaccount:" + s.namespace + ":robot"}
 	for _, name := range []string{"admin", "dev", "dana", "mallory", "alice", "bob", "erin"} {
 		s.actors[name] = w.as(t, name)
+		rights = append(rights, email(name))
 	}
+	s.allow(t, s.namespace, "cluster-admin", rights...)
+	s.allow(t, s.namespace, "release-approver", email("approver"))
 	s.actors["operator"] = w.asAccount(t, systemNamespace, operatorAccount)
 	s.actors["robot"] = w.asAccount(t, s.namespace, "robot")
 	s.actors["mallory as alice"] = w.impersonating(t, "mallory", rest.ImpersonationConfig{UserName: email("alice")})
 	s.actors["mallory as robot"] = w.impersonating(t, "mallory", rest.ImpersonationConfig{UserName: "system:serviceaccount:" + s.namespace + ":robot"})
 	s.actors["odd"] = s.person(t, "odd one")
 	s.actors["even"] = s.person(t, evenName)
+	s.actors["approver"] = s.impersonating(t, "admin", rest.ImpersonationConfig{
+		UserName: email("approver"), Extra: map[string][]string{"authentication.kubernetes.io/credential-id": {"JTI=approver"}},
+	})
 	return s
 }
 
@@ -42,7 +51,7 @@ func newStage(t *testing.T) *stage {
 // them if an issuer of such names were configured.
 func (s *stage) person(t *testing.T, user string) *actor {
 	return s.impersonating(t, "admin", rest.ImpersonationConfig{
-		UserName: user, Groups: []string{"system:authenticated"},
+		UserName: user, Groups: []string{"system:authenticated", everyRight},
 		Extra: map[string][]string{"authentication.kubernetes.io/credential-id": {"JTI=" + user}},
 	})
 }
