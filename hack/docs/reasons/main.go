@@ -133,6 +133,13 @@ kubectl get release shop -o jsonpath='{range .status.conditions[*]}{.type}={.sta
 kubectl events --for release/shop
 ` + "```" + `
 
+<!-- prepare
+kubectl() { case "$*" in *--watch*) ;; *) command kubectl --context admin "$@" || { echo "kubectl $*"; exit 1; } ;; esac; }
+commands=$(grep -oE '^.kubectl (get|describe) .*.$' docs/troubleshooting.md | cut -c2- | sed -e 's/.$//' -e 's/RELEASE-COLOUR\|DEPLOYMENT/shop-blue/g' -e 's/RELEASE\|SERVICE/shop/g' -e 's/NAMESPACE/trouble/g' | sort -u)
+test "$(wc -l <<<"$commands")" -gt 15 && (eval "$commands")
+unset -f kubectl
+-->
+
 [kubectl countersign](plugin.md) status says the same in whole sentences, and doctor
 whether the gate holds. Which checks failed and why is in [checks.md](checks.md#when-it-does-not-pass).
 In the commands below put your names in the place of words in capital letters.
