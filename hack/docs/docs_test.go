@@ -219,6 +219,30 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// Every page can be found from where people begin.
+func TestEveryPageIsInTheIndex(t *testing.T) {
+	reached := map[string]bool{}
+	for _, from := range []string{"README.md", "docs/README.md"} {
+		source, err := os.ReadFile(filepath.Join(root, from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, link := range links(source) {
+			file, _, _ := strings.Cut(link, "#")
+			reached[filepath.Join(filepath.Dir(from), file)] = true
+		}
+	}
+	pages, err := filepath.Glob(root + "/docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		if page := "docs/" + filepath.Base(page); page != "docs/README.md" && !reached[page] {
+			t.Errorf("neither README.md nor docs/README.md links to %s", page)
+		}
+	}
+}
+
 func links(source []byte) []string {
 	var all []string
 	_ = ast.Walk(goldmark.DefaultParser().Parse(text.NewReader(source)), func(n ast.Node, entering bool) (ast.WalkStatus, error) {
