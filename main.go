@@ -47,6 +47,7 @@ type options struct {
 	leaderElect, metricsSecure                                        bool
 	qps                                                               float64
 	keyOverlap, keyAge                                                time.Duration
+	tracesEndpoint                                                    string
 }
 
 func (o *options) bind() {
@@ -66,6 +67,7 @@ func (o *options) bind() {
 	flag.Float64Var(&o.qps, "kube-api-qps", 200, "API requests a second that the process may make; bursts are twice as large")
 	flag.DurationVar(&o.keyOverlap, "key-overlap", 7*24*time.Hour, "how long the former key of receipts is trusted after a rotation; give it the longest validFor of your policies")
 	flag.DurationVar(&o.keyAge, "key-age", 90*24*time.Hour, "age at which the key of receipts is replaced; 0 means never")
+	flag.StringVar(&o.tracesEndpoint, "traces-endpoint", "", "URL of an OTLP collector, such as http://collector:4318/v1/traces, that each release is sent to as a trace; the environment OTEL_EXPORTER_OTLP_* says the rest; empty sends none")
 }
 
 func main() {
@@ -91,7 +93,12 @@ type process struct {
 	mgr    ctrl.Manager
 	// cluster is the id of the cluster.
 	cluster string
+	// last is done when the process has stopped, and its lease is given up.
+	last []func(context.Context) error
 }
+
+// lastLimit is how long what is done last may take.
+const lastLimit = 3 * time.Second
 
 func run(ctx context.Context, o options) error {
 	if !o.controller && !o.webhook {
@@ -134,7 +141,15 @@ func run(ctx context.Context, o options) error {
 	if err := errors.Join(p.mgr.Add(certificates), p.mgr.AddHealthzCheck("ping", healthz.Ping)); err != nil {
 		return fmt.Errorf("set up the process: %w", err)
 	}
-	return p.mgr.Start(ctx)
+	err = p.mgr.Start(ctx)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLimit)
+	defer cancel()
+	for _, last := range p.last {
+		if err := last(bounded); err != nil {
+			p.mgr.GetLogger().Info("Something was not sent any more", "why", err.Error())
+		}
+	}
+	return err
 }
 
 // clusterID tells this cluster from every other: it is part of each digest and

@@ -117,10 +117,17 @@ func (p *process) setUpOperator(ctx context.Context) error {
 	if err := metrics.Register(ctrlmetrics.Registry, metrics.Operator()...); err != nil {
 		return err
 	}
+	teller := &telemetry.Teller{Recorder: recorder, Log: p.mgr.GetLogger().WithName("release"), Now: time.Now}
+	if p.options.tracesEndpoint != "" {
+		if teller.Traces, err = telemetry.NewTraces(ctx, p.options.tracesEndpoint, p.cluster, metrics.Version()); err != nil {
+			return err
+		}
+		p.last = append(p.last, teller.Traces.Close)
+	}
 	err = controllers.Setup(ctx, p.mgr, controllers.Options{
 		Verifier: verifier, ConfigKey: configKey, Gate: tester, JudgeAgain: changed, Unreleased: selftest.Namespace,
 		Cluster: p.cluster, Workers: p.options.workers,
-		Teller: &telemetry.Teller{Recorder: recorder, Log: p.mgr.GetLogger().WithName("release"), Now: time.Now},
+		Teller: teller,
 	})
 	if err != nil {
 		return fmt.Errorf("set up the controllers: %w", err)

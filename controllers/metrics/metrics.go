@@ -27,11 +27,18 @@ func Operator() []prometheus.Collector {
 // Webhook are the metrics of admission.
 func Webhook() []prometheus.Collector { return admission.Collectors() }
 
+// Version of the program.
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
 // Build says what the process was built from.
 func Build() prometheus.Collector {
-	version, commit := "unknown", "unknown"
+	commit := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				commit = s.Value
@@ -41,7 +48,7 @@ func Build() prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name:        "countersign_build_info",
 		Help:        "1, with what the process was built from. Operator and webhook of different versions freeze the gate: bring both to one by an upgrade.",
-		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "go": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": Version(), "commit": commit, "go": runtime.Version()},
 	}, func() float64 { return 1 })
 }
 

@@ -23,12 +23,14 @@ import (
 // noteLimit is the longest note that the events API takes, in bytes.
 const noteLimit = 1024
 
-// Teller tells events and metrics.
+// Teller tells events, metrics and traces. It waits for nobody.
 type Teller struct {
 	Recorder events.EventRecorder
 	Log      logr.Logger
 	// Now is the clock.
 	Now func() time.Time
+	// Traces tells traces. May be nil.
+	Traces *Traces
 
 	mu    sync.Mutex
 	shown map[types.NamespacedName]shown
@@ -36,7 +38,9 @@ type Teller struct {
 
 // Tell is called once for each committed decision.
 func (t *Teller) Tell(rel *v1alpha1.Release, before v1alpha1.ReleaseStatus, notices []rollout.Notice) {
-	t.measure(rel, before, ended(&before, &rel.Status, t.Now()))
+	stages := ended(&before, &rel.Status, t.Now())
+	t.measure(rel, before, stages)
+	t.Traces.tell(rel, &before, stages)
 	for _, n := range notices {
 		kind := corev1.EventTypeNormal
 		if n.Warning {
@@ -77,7 +81,10 @@ func action(n rollout.Notice) string {
 }
 
 // Gone is called when a Release does not exist any more.
-func (t *Teller) Gone(release types.NamespacedName) { t.forget(release) }
+func (t *Teller) Gone(release types.NamespacedName) {
+	t.forget(release)
+	t.Traces.forget(release)
+}
 
 // Conflict counts a write that was refused because the world moved on.
 func (t *Teller) Conflict() { conflicts.Inc() }

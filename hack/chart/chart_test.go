@@ -303,6 +303,7 @@ func TestValues(t *testing.T) {
 		{"serviceMonitor.create", "serviceMonitor: {create: true}", []string{"ServiceMonitor " + namespace + "/countersign"}, "spec.endpoints.0.tlsConfig.serverName", `"countersign-webhook.countersign-system.svc"`},
 		{"serviceMonitor.labels", "serviceMonitor: {create: true, labels: {a: b}}", []string{"ServiceMonitor " + namespace + "/countersign"}, "metadata.labels", `{"a":"b"}`},
 		{"serviceMonitor.interval", "serviceMonitor: {create: true, interval: 30s}", []string{"ServiceMonitor " + namespace + "/countersign"}, "spec.endpoints.0.interval", `"30s"`},
+		{"traces.endpoint", "traces: {endpoint: 'http://collector:4318/v1/traces'}", both[:1], container + "args.6", `"--traces-endpoint=http://collector:4318/v1/traces"`},
 		{"prometheusRule.create", "prometheusRule: {create: true}", []string{"PrometheusRule " + namespace + "/countersign"}, "spec.groups.0.name", `"countersign-releases"`},
 		{"prometheusRule.labels", "prometheusRule: {create: true, labels: {a: b}}", []string{"PrometheusRule " + namespace + "/countersign"}, "metadata.labels", `{"a":"b"}`},
 		{"dashboard.create", "dashboard: {create: true}", []string{"ConfigMap " + namespace + "/countersign-dashboard"}, "metadata.labels", `{"grafana_dashboard":"1"}`},

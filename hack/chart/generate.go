@@ -75,6 +75,9 @@ const flags = logLevel + `        {{- with .Values.operator.keyAge }}
         {{- with .Values.operator.keyOverlap }}
         - --key-overlap={{ . }}
         {{- end }}
+        {{- with .Values.traces.endpoint }}
+        - --traces-endpoint={{ . }}
+        {{- end }}
 `
 
 // deployment has the values of one of the two Deployments put in, with flags
