@@ -99,6 +99,10 @@ func orPlaceholder(digest string) string {
 // checkDigest refuses a vote on anything but the content that is on offer now.
 func (r *review) checkDigest(slot, value string) (approval.Decision, string, error) {
 	current := r.candidate()
+	if current == "" && r.was != nil && r.was.Status.Candidate != nil && r.was.Status.Candidate.Digest != "" {
+		return "", "", refuse("NoCandidate", "the spec of Release %s was changed, and the operator has not looked at that yet; look again in a moment, and vote on the digest that this shows then: kubectl get release %s -n %s -o wide",
+			r.now.Name, r.now.Name, r.now.Namespace)
+	}
 	if current == "" {
 		return "", "", refuse("NoCandidate", "Release %s has no candidate to vote on yet; wait until this shows its digest: kubectl get release %s -n %s -o wide",
 			r.now.Name, r.now.Name, r.now.Namespace)

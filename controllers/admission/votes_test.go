@@ -54,7 +54,8 @@ func TestCastVotes(t *testing.T) {
 			refused: "NoCandidate", says: []string{"kubectl get release shop -n shop -o wide"}},
 		"NoDigest": {reason: "nothing is on offer", was: stored(t, func(rel *v1alpha1.Release) { rel.Status.Candidate.Digest = "" }), change: set(vote+"bob", candidate),
 			refused: "NoCandidate"},
-		"StaleGeneration": {reason: "sec/30: the candidate is of an earlier spec", was: stored(t, stale), change: set(vote+"bob", candidate), refused: "NoCandidate"},
+		"StaleGeneration": {reason: "sec/30: the candidate is of an earlier spec", was: stored(t, stale), change: set(vote+"bob", candidate),
+			refused: "NoCandidate", says: []string{"the spec of Release shop was changed", "kubectl get release shop -n shop -o wide"}},
 	})
 }
 

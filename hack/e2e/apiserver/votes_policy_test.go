@@ -268,7 +268,7 @@ func castingRules() []rule {
 			{what: "its rejection", who: "bob", on: "releases/shop", change: cast("bob", bob, "reject:"+digestOne)},
 		},
 	}, {
-		says:     " has no candidate to vote on yet",
+		says:     " has no candidate of its present spec to vote on yet",
 		refused:  []attempt{{what: "without a candidate", who: "bob", on: "releases/fresh", change: cast("bob", bob, digestOne)}},
 		admitted: []attempt{{what: "with one", who: "bob", on: "releases/shop", change: cast("bob", bob, digestOne)}},
 	}}
