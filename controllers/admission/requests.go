@@ -35,7 +35,8 @@ func requests() []request {
 // stampRequests puts on record who asks, and refuses what is about something
 // else than what is there: a request that comes late must not hit what came
 // since. Whoever may write the Release may ask. One that is left out is taken
-// back; what it brought about stays.
+// back, unless it is by a program that did not ask: a sync that drops what is not in
+// Git decides nothing. What a request brought about stays.
 func (w *Webhook) stampRequests(_ context.Context, r *review) error {
 	for _, q := range requests() {
 		by := q.key + v1alpha1.RequesterSuffix
@@ -44,6 +45,10 @@ func (w *Webhook) stampRequests(_ context.Context, r *review) error {
 		switch {
 		case had && has && was == now:
 			r.restoreRequester(by)
+		case !has && had && isBot(r.user) && r.was.Annotations[by] != r.user:
+			r.restore(q.key)
+			r.restore(by)
+			r.warn("annotation %s was kept: %s did not ask for it and does not take it back; who may write the Release does with %s", q.key, r.user, r.annotate(q.key+"-"))
 		case !has:
 			delete(r.annotations, by)
 		default:

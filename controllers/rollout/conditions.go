@@ -79,7 +79,10 @@ func (p *plan) ready() claimAbout {
 		s := p.stalled()
 		return no(s.reason, s.message)
 	case v1alpha1.PhasePaused:
-		return p.unlessFirst(yes(v1alpha1.ReasonPaused, "the release is paused; the approved content serves"))
+		if p.st.Active == nil {
+			return p.unlessFirst(yes(v1alpha1.ReasonPaused, "the release is paused"))
+		}
+		return yes(v1alpha1.ReasonPaused, "the release is paused; the approved content serves")
 	case v1alpha1.PhaseAwaitingApproval:
 		return p.unlessFirst(yes(v1alpha1.ReasonAwaitingApproval, p.approved().message))
 	case v1alpha1.PhaseStable:

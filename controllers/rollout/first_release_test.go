@@ -26,6 +26,16 @@ func TestFirstRelease(t *testing.T) {
 			w.wants(v1alpha1.PhaseAwaitingApproval)
 			w.wantsCondition(v1alpha1.ConditionStalled, "", "")
 		},
+		"paused, it does not claim to serve": func(t *testing.T) {
+			w := newWorld(t)
+			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Paused = true })
+			w.run()
+			w.wants(v1alpha1.PhasePaused)
+			w.wantsReady(metav1.ConditionFalse, v1alpha1.ReasonNothingPromoted)
+			if c := w.condition(v1alpha1.ConditionReady); c.Message != "nothing was let through yet; the release is paused" {
+				t.Errorf("Ready says %q", c.Message)
+			}
+		},
 		"from nothing to Stable": func(t *testing.T) {
 			w := newWorld(t)
 			w.run()

@@ -69,6 +69,10 @@ func requestGuards() []guard {
 			never("request: something else", `!slices.Contains(subjects, value)`),
 			instead("request: in whose name", `r.annotations[by] = r.user`, `_ = by`),
 			instead("request: name alone", `delete(r.annotations, by)`, `_ = by`),
+			never("request: dropped by a sync", `!has && had && isBot(r.user) && r.was.Annotations[by] != r.user`),
+			instead("request: dropped by the program that asked", ` && r.was.Annotations[by] != r.user`, ``),
+			instead("request: dropped by a person", ` && isBot(r.user) && `, ` && `),
+			instead("request: dropped with its name", "			r.restore(by)\n", ""),
 			instead("request: record", "		r.restore(key)\n", ""),
 		))
 }
