@@ -63,6 +63,10 @@ soak: ## PROMOTIONS (default 100) and ROLLBACKS (20) on a real cluster, under tr
 docs-test: ## Run the commands of README.md and docs/ on a real cluster, as a reader does (root on Linux).
 	$(GO) run ./hack/docs
 
+.PHONY: test-gitops
+test-gitops: ## Sync a Release through its life by the code of Argo CD and Flux: a line for each engine and phase.
+	$(GO) run ./hack/gitops
+
 .PHONY: sim
 sim: ## Run the simulation with SEEDS seeds (default 2000) and print what it found.
 	$(GO) test ./controllers/internal/sim -run TestSeeds -count=1 -timeout=60m -v -args -seeds=$(SEEDS)
@@ -115,7 +119,7 @@ plugin-archives: ## Write the plugin for each platform and its krew manifest int
 	$(GO) -C hack/krew run . -version "$(VERSION)" -address "$(ADDRESS)"
 
 .PHONY: generate
-generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, the chart from config/, and pages and tables in docs/.
+generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, the chart from config/, the scripts of Argo CD, and pages and tables in docs/.
 	$(GO) tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(GO) tool controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd/bases
 	$(GO) run ./hack/security -docs docs/security.md
@@ -124,6 +128,7 @@ generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, the
 	hack/apidocs/generate.sh docs/api.md
 	$(GO) run ./hack/reference -metrics docs/metrics.md -events docs/events.md
 	$(GO) -C hack/chart run .
+	$(GO) run ./hack/gitops -write
 
 .PHONY: verify
 verify: ## Fail if generated files, formatting or go.mod are not what they should be.
