@@ -230,11 +230,17 @@ func stations(t *testing.T) []station {
 			e.await(t, "it is observed", in(v1alpha1.PhaseObserving))
 		},
 	}, {
-		name: "RolledBack", argocd: "health Degraded", flux: failed, actions: []string{"pause", "restart"},
+		name: "RollingBack", argocd: "health Degraded",
+		flux:    "kstatus InProgress, ready-when-released Failed, ready-while-people-decide Failed",
+		between: func(t *testing.T) { services = held(t, whole.withoutServices) },
 		enter: func(t *testing.T, e *tool) {
 			e.asked(t, "rollback", v1alpha1.RollbackAnnotation, e.release(t).Status.Active.Digest)
-			e.await(t, "it is back", givenUp(v1alpha1.ReasonRolledBack))
+			e.await(t, "traffic is to move back", in(v1alpha1.PhaseRollingBack))
 		},
+	}, {
+		name: "RolledBack", argocd: "health Degraded", flux: failed, actions: []string{"pause", "restart"},
+		between: func(*testing.T) { services() },
+		enter:   func(t *testing.T, e *tool) { e.await(t, "it is back", givenUp(v1alpha1.ReasonRolledBack)) },
 	}, {
 		name: "Paused", argocd: "health Suspended", flux: waits, actions: []string{"abort", "restart", "resume"},
 		enter: func(t *testing.T, e *tool) {

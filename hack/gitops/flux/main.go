@@ -82,12 +82,16 @@ func checksIn(directory string) (map[string]*cel.StatusEvaluator, error) {
 			return nil, err
 		}
 		var example struct {
+			Kind string `json:"kind"`
 			Spec struct {
 				HealthCheckExprs []kustomize.CustomHealthCheck `json:"healthCheckExprs"`
 			} `json:"spec"`
 		}
 		if err := yaml.Unmarshal(raw, &example); err != nil {
 			return nil, fmt.Errorf("read %s: %w", file, err)
+		}
+		if example.Kind != "Kustomization" {
+			continue
 		}
 		if n := len(example.Spec.HealthCheckExprs); n != 1 {
 			return nil, fmt.Errorf("%s has %d health checks; want that of a Release", file, n)
