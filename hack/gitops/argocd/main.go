@@ -60,14 +60,19 @@ func main() {
 	customizations := flag.String("argocd-cm", "", "file with the ConfigMap argocd-cm")
 	flag.Parse()
 	logrus.SetOutput(io.Discard)
-	a, err := newArgo(*controller, *server, *customizations)
-	if err == nil {
-		err = engine.Serve(a.handle)
-	}
-	if err != nil {
+	if err := serve(*controller, *server, *customizations); err != nil {
 		fmt.Fprintln(os.Stderr, "argocd:", err)
 		os.Exit(1)
 	}
+}
+
+func serve(controller, server, customizations string) error {
+	a, err := newArgo(controller, server, customizations)
+	if err != nil {
+		return err
+	}
+	defer a.cleanup()
+	return engine.Serve(a.handle)
 }
 
 // argo is an Argo CD for one application after the other.
@@ -77,6 +82,7 @@ type argo struct {
 	overrides          map[string]v1alpha1.ResourceOverride
 	parser             *managedfields.GvkParser
 	dryRun             diff.KubeApplier
+	cleanup            func() // of the kubeconfig that dry-runs are made with
 }
 
 func newArgo(controller, server, customizations string) (a *argo, err error) {
@@ -96,7 +102,7 @@ func newArgo(controller, server, customizations string) (a *argo, err error) {
 	if _, a.parser, err = a.kubectl.LoadOpenAPISchema(a.controller); err != nil {
 		return nil, err
 	}
-	a.dryRun, _, err = kubeutil.ManageServerSideDiffDryRuns(a.controller, nil) // its file goes with the temporary directory
+	a.dryRun, a.cleanup, err = kubeutil.ManageServerSideDiffDryRuns(a.controller, nil)
 	return a, err
 }
 
