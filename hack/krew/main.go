@@ -83,6 +83,10 @@ func write(ctx context.Context, version, address, dir string, build func(context
 	if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Host == "" {
 		return fmt.Errorf("-address is %q, want https://HOST/PATH: krew installs what it finds there", address)
 	}
+	dir, err := filepath.Abs(dir) // it is told, and this is not where people stand
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -134,11 +138,7 @@ func writeManifest(file string, r release) error {
 
 // check has krew read the manifest as its index does.
 func check(ctx context.Context, manifest string) error {
-	absolute, err := filepath.Abs(manifest)
-	if err != nil {
-		return err
-	}
-	return tool(ctx, nil, "sigs.k8s.io/krew/cmd/validate-krew-manifest", "-manifest", absolute, "-skip-install")
+	return tool(ctx, nil, "sigs.k8s.io/krew/cmd/validate-krew-manifest", "-manifest", manifest, "-skip-install")
 }
 
 // tool runs a tool of this module.
@@ -156,11 +156,7 @@ func tool(ctx context.Context, env []string, name string, args ...string) error 
 func root() string { return filepath.Join("..", "..") }
 
 func compile(ctx context.Context, p platform, to string) error {
-	absolute, err := filepath.Abs(to)
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", absolute, "./cmd/kubectl-countersign")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", to, "./cmd/kubectl-countersign")
 	cmd.Dir = root()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+p.OS, "GOARCH="+p.Arch)
 	if out, err := cmd.CombinedOutput(); err != nil {
