@@ -48,6 +48,8 @@ type options struct {
 	qps                                                               float64
 	keyOverlap, keyAge                                                time.Duration
 	tracesEndpoint                                                    string
+	notifyURL, notifyKeyFile, notifyCAFile, notifyReasons             string
+	notifyRetryFor                                                    time.Duration
 }
 
 func (o *options) bind() {
@@ -68,6 +70,11 @@ func (o *options) bind() {
 	flag.DurationVar(&o.keyOverlap, "key-overlap", 7*24*time.Hour, "how long the former key of receipts is trusted after a rotation; give it the longest validFor of your policies")
 	flag.DurationVar(&o.keyAge, "key-age", 90*24*time.Hour, "age at which the key of receipts is replaced; 0 means never")
 	flag.StringVar(&o.tracesEndpoint, "traces-endpoint", "", "URL of an OTLP collector, such as http://collector:4318/v1/traces, that each release is sent to as a trace; the environment OTEL_EXPORTER_OTLP_* says the rest; empty sends none")
+	flag.StringVar(&o.notifyURL, "notify-url", "", "URL that events of Releases are posted to as CloudEvents, such as https://hooks.example.com/countersign; empty sends none")
+	flag.StringVar(&o.notifyKeyFile, "notify-key-file", "", "file with the key that notifications are signed with, whsec_ and at least 24 random bytes in base64; one more on a line of its own while it is rotated, which takes no restart")
+	flag.StringVar(&o.notifyCAFile, "notify-ca-file", "", "file of the authorities that the endpoint of notifications is trusted by; empty means those of the system")
+	flag.StringVar(&o.notifyReasons, "notify-reasons", "", "reasons of the events that are sent, such as RolledBack,ReleaseHalted; empty means all")
+	flag.DurationVar(&o.notifyRetryFor, "notify-retry-for", 15*time.Minute, "for how long a notification is tried before it is dropped")
 }
 
 func main() {

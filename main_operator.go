@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
@@ -19,6 +20,7 @@ import (
 	"github.com/countersign/countersign/controllers/configkey"
 	"github.com/countersign/countersign/controllers/keys"
 	"github.com/countersign/countersign/controllers/metrics"
+	"github.com/countersign/countersign/controllers/notify"
 	"github.com/countersign/countersign/controllers/receipt"
 	"github.com/countersign/countersign/controllers/selftest"
 	"github.com/countersign/countersign/controllers/telemetry"
@@ -124,6 +126,9 @@ func (p *process) setUpOperator(ctx context.Context) error {
 		}
 		p.last = append(p.last, teller.Traces.Close)
 	}
+	if teller.Notifier, err = p.notifier(); err != nil {
+		return err
+	}
 	err = controllers.Setup(ctx, p.mgr, controllers.Options{
 		Verifier: verifier, ConfigKey: configKey, Gate: tester, JudgeAgain: changed, Unreleased: selftest.Namespace,
 		Cluster: p.cluster, Workers: p.options.workers,
@@ -144,6 +149,24 @@ func (p *process) setUpOperator(ctx context.Context) error {
 		return fmt.Errorf("set up the operator: %w", err)
 	}
 	return nil
+}
+
+// notifier sends events elsewhere; nil where nobody wants them.
+func (p *process) notifier() (telemetry.Notifier, error) {
+	o := p.options
+	if o.notifyURL == "" {
+		return nil, nil
+	}
+	sender, err := notify.New(notify.Options{
+		URL: o.notifyURL, KeyFile: o.notifyKeyFile, CAFile: o.notifyCAFile, RetryFor: o.notifyRetryFor,
+		Reasons: strings.FieldsFunc(o.notifyReasons, func(r rune) bool { return r == ',' }),
+		Cluster: p.cluster, Log: p.mgr.GetLogger().WithName("notify"), Now: time.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the notifications: %w", err)
+	}
+	p.last = append(p.last, sender.Close)
+	return sender, p.mgr.Add(sender)
 }
 
 // synced is a health check: it fails until the Releases and policies are read.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/countersign/countersign/controllers/admission"
 	"github.com/countersign/countersign/controllers/checks"
+	"github.com/countersign/countersign/controllers/notify"
 	"github.com/countersign/countersign/controllers/selftest"
 	"github.com/countersign/countersign/controllers/telemetry"
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +22,7 @@ import (
 
 // Operator are the metrics of what reconciles.
 func Operator() []prometheus.Collector {
-	return slices.Concat(telemetry.Collectors(), selftest.Collectors(), checks.Collectors())
+	return slices.Concat(telemetry.Collectors(), selftest.Collectors(), checks.Collectors(), notify.Collectors())
 }
 
 // Webhook are the metrics of admission.

@@ -3,9 +3,26 @@
 
 package rollout
 
+import "strings"
+
 // Explanation says of an event what it means and what a person does next. NAME and
 // NAMESPACE in it stand for those of the Release.
 type Explanation struct{ Reason, Means, Next string }
+
+// NextFor is what to do next about one Release.
+func (e Explanation) NextFor(namespace, name string) string {
+	return strings.NewReplacer("NAMESPACE", namespace, "NAME", name).Replace(e.Next)
+}
+
+// Explain tells of a Notice what Catalogue says.
+func Explain(reason string) (e Explanation, known bool) {
+	for _, e := range Catalogue() {
+		if e.Reason == reason {
+			return e, true
+		}
+	}
+	return Explanation{}, false
+}
 
 const (
 	nothing = "Nothing."

@@ -4,11 +4,13 @@
 package telemetry
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/rollout"
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
@@ -36,5 +38,22 @@ func TestLog(t *testing.T) {
 				t.Errorf("it logs\n%q, want\n%q", lines, want)
 			}
 		})
+	}
+}
+
+// heard are the notices that were sent elsewhere.
+type heard []string
+
+func (h *heard) Notify(rel *v1alpha1.Release, n rollout.Notice) {
+	*h = append(*h, rel.Name+" "+n.Reason)
+}
+
+// Every notice is sent elsewhere, too.
+func TestNotifier(t *testing.T) {
+	var elsewhere heard
+	teller := Teller{Recorder: events.NewFakeRecorder(9), Now: time.Now, Log: logr.Discard(), Notifier: &elsewhere}
+	teller.Tell(&v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}, v1alpha1.ReleaseStatus{}, []rollout.Notice{{Reason: "Restarted"}, {Reason: "RolledBack"}})
+	if want := (heard{"shop Restarted", "shop RolledBack"}); !slices.Equal(elsewhere, want) {
+		t.Errorf("sent are %q, want %q", elsewhere, want)
 	}
 }

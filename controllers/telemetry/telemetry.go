@@ -23,6 +23,11 @@ import (
 // noteLimit is the longest note that the events API takes, in bytes.
 const noteLimit = 1024
 
+// Notifier sends notices elsewhere.
+type Notifier interface {
+	Notify(*v1alpha1.Release, rollout.Notice)
+}
+
 // Teller tells events, metrics and traces. It waits for nobody.
 type Teller struct {
 	Recorder events.EventRecorder
@@ -31,6 +36,8 @@ type Teller struct {
 	Now func() time.Time
 	// Traces tells traces. May be nil.
 	Traces *Traces
+	// Notifier sends notices elsewhere, and does not wait. May be nil.
+	Notifier Notifier
 
 	mu    sync.Mutex
 	shown map[types.NamespacedName]shown
@@ -52,6 +59,9 @@ func (t *Teller) Tell(rel *v1alpha1.Release, before v1alpha1.ReleaseStatus, noti
 		}
 		t.Recorder.Eventf(rel, nil, kind, n.Reason, action(n), "%s", note)
 		t.Log.WithValues(LogValues(rel)...).Info(n.Message, "reason", n.Reason)
+		if t.Notifier != nil {
+			t.Notifier.Notify(rel, n)
+		}
 	}
 }
 

@@ -33,7 +33,7 @@ var edits = map[string][]edit{
 	// An uninstall leaves the Releases, and with them what they serve.
 	"crd/bases/countersign.dev_releases.yaml":         {keep},
 	"crd/bases/countersign.dev_approvalpolicies.yaml": {keep},
-	"manager/operator.yaml":                           deployment("operator", "        - --metrics-bind-address=:8443\n", flags),
+	"manager/operator.yaml":                           append(deployment("operator", "        - --metrics-bind-address=:8443\n", flags), notifications),
 	"manager/webhook.yaml":                            deployment("webhook", "        - --webhook-port=9443\n", logLevel),
 	"manager/network.yaml": {{
 		from: "    - port: webhook\n      protocol: TCP\n",
@@ -64,6 +64,21 @@ var edits = map[string][]edit{
 // keep tells Helm to leave an object where it is.
 var keep = edit{from: "  annotations:\n    controller-gen", to: "  annotations:\n    helm.sh/resource-policy: keep\n    controller-gen", times: 1}
 
+// notifications mount the Secret that has the key of notifications. It is a directory,
+// so that another key comes without a restart.
+var notifications = edit{from: "            drop: [ALL]\n", to: `            drop: [ALL]
+        {{- if .Values.notifications.url }}
+        volumeMounts:
+        - name: notifications
+          mountPath: /etc/countersign/notifications
+          readOnly: true
+      volumes:
+      - name: notifications
+        secret:
+          secretName: {{ .Values.notifications.secret }}
+        {{- end }}
+`, times: 1}
+
 const logLevel = `        {{- with .Values.logLevel }}
         - --zap-log-level={{ . }}
         {{- end }}
@@ -77,6 +92,21 @@ const flags = logLevel + `        {{- with .Values.operator.keyAge }}
         {{- end }}
         {{- with .Values.traces.endpoint }}
         - --traces-endpoint={{ . }}
+        {{- end }}
+        {{- with .Values.notifications }}
+        {{- if .url }}
+        - --notify-url={{ .url }}
+        - --notify-key-file=/etc/countersign/notifications/key
+        {{- if .ca }}
+        - --notify-ca-file=/etc/countersign/notifications/ca.crt
+        {{- end }}
+        {{- with .reasons }}
+        - --notify-reasons={{ join "," . }}
+        {{- end }}
+        {{- with .retryFor }}
+        - --notify-retry-for={{ . }}
+        {{- end }}
+        {{- end }}
         {{- end }}
 `
 

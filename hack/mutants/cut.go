@@ -60,5 +60,5 @@ func properly(path string, args ...string) []string {
 // gateGuards are those between a vote and the traffic.
 func gateGuards() []guard {
 	return slices.Concat(voteGuards(), peopleGuards(), policyGuards(), tightenGuards(), emergencyGuards(),
-		receiptGuards(), keyGuards(), contentGuards(), voterGuards(), requestGuards(), restartGuards(), holdbackGuards(), growthGuards(), commitGuards(), configGuards(), checkGuards(), budgetGuards(), keptGuards(), serviceGuards(), metricsGuards(), pluginGuards())
+		receiptGuards(), keyGuards(), contentGuards(), voterGuards(), requestGuards(), restartGuards(), holdbackGuards(), growthGuards(), commitGuards(), configGuards(), checkGuards(), budgetGuards(), keptGuards(), serviceGuards(), metricsGuards(), notifyGuards(), pluginGuards())
 }

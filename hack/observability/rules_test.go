@@ -148,6 +148,8 @@ countersign_gate_intact{guard="keys",pod="a"} 0x60`, 50, -1, "", ""},
 	{"AnotherLeader", "CountersignNoLeader", `leader_election_master_status{name="countersign-operator",pod="a"} 1x9 0x50
 leader_election_master_status{name="countersign-operator",pod="b"} 0x10 1x49`, 30, -1, "", ""},
 	{"Errors", "CountersignReconcileErrors", `controller_runtime_reconcile_errors_total{controller="release",pod="a"} 0+30x60`, 14, 25, "", ""},
+	{"Dropped", "CountersignNotificationsDropped", `countersign_notifications_dropped_total{reason="full",pod="a"} 0x10 1x50
+countersign_notifications_dropped_total{reason="gone",pod="a"} 0x60`, 9, 13, "", "Notifications were dropped (full)"},
 	{"FewErrors", "CountersignReconcileErrors", `controller_runtime_reconcile_errors_total{controller="release",pod="a"} 0+1x60`, 50, -1, "", ""},
 }
 
