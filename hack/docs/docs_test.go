@@ -51,20 +51,21 @@ func TestMarks(t *testing.T) {
 		source string
 		wants  string // the complaint
 	}{
-		"run":                     {"<!-- run -->\n" + fence, ""},
-		"run with values":         {"<!-- run: with pods=nodes -->\n" + fence, ""},
-		"refused":                 {"<!-- run: refused -->\n" + fence, ""},
-		"output":                  {"<!-- run -->\n" + fence + "<!-- output -->\n" + fence, ""},
-		"not run":                 {"<!-- not run: it takes a day -->\n" + fence, ""},
-		"another language":        {"```yaml\nkind: Release\n```\n", ""},
-		"no mark":                 {fence, "not marked"},
-		"no mark in a list":       {"- item\n\n  ```\n  kubectl get pods\n  ```\n", "not marked"},
-		"the mark is elsewhere":   {"<!-- run -->\n\ntext\n\n" + fence, "not marked"},
-		"a mark is for one block": {"<!-- run -->\n" + fence + fence, "not marked"},
-		"no reason":               {"<!-- not run: -->\n" + fence, "needs a reason"},
-		"another word":            {"<!-- run: maybe -->\n" + fence, "is no mark"},
-		"output of nothing":       {"<!-- output -->\n" + fence, "follows no block"},
-		"nothing to prepare":      {"<!-- prepare\n-->\n", "without commands"},
+		"run":                       {"<!-- run -->\n" + fence, ""},
+		"run with values":           {"<!-- run: with pods=nodes -->\n" + fence, ""},
+		"refused":                   {"<!-- run: refused -->\n" + fence, ""},
+		"output":                    {"<!-- run -->\n" + fence + "<!-- output -->\n" + fence, ""},
+		"not run":                   {"<!-- not run: it takes a day -->\n" + fence, ""},
+		"another language":          {"```yaml\nkind: Release\n```\n", ""},
+		"no mark":                   {fence, "not marked"},
+		"no mark in a list":         {"- item\n\n  ```\n  kubectl get pods\n  ```\n", "not marked"},
+		"the mark is elsewhere":     {"<!-- run -->\n\ntext\n\n" + fence, "not marked"},
+		"a mark is for one block":   {"<!-- run -->\n" + fence + fence, "not marked"},
+		"another comment is closer": {"<!-- run -->\n\n<!-- a remark -->\n" + fence, "not marked"},
+		"no reason":                 {"<!-- not run: -->\n" + fence, "needs a reason"},
+		"another word":              {"<!-- run: maybe -->\n" + fence, "is no mark"},
+		"output of nothing":         {"<!-- output -->\n" + fence, "follows no block"},
+		"nothing to prepare":        {"<!-- prepare\n-->\n", "without commands"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, err := parse("page.md", []byte(c.source))
@@ -122,6 +123,7 @@ func TestJudge(t *testing.T) {
 		"it fails":                     {step{}, "no such file\n", 1, false},
 		"it is refused":                {step{refused: true}, "Error from server (Forbidden): …\n", 1, true},
 		"it is not refused":            {step{refused: true}, "annotated\n", 0, false},
+		"it only warns":                {step{refused: true}, "Warning: Forbidden soon\n", 0, false},
 		"it fails for another reason":  {step{refused: true}, "command not found\n", 127, false},
 		"it prints what is shown":      {step{shown: &shown}, "x\nStable\n", 0, true},
 		"it prints something else":     {step{shown: &shown}, "Halted\n", 0, false},

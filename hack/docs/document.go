@@ -55,7 +55,8 @@ const (
 // that concern them.
 func parse(name string, source []byte) (document, error) {
 	d := document{name: name}
-	var pending *part
+	var comment ast.Node // with the mark
+	var pending mark
 	err := ast.Walk(goldmark.DefaultParser().Parse(text.NewReader(source)), func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
 			return ast.WalkContinue, nil
@@ -72,18 +73,17 @@ func parse(name string, source []byte) (document, error) {
 			case prepare, within:
 				d.parts = append(d.parts, p)
 			default:
-				pending = &p
+				comment, pending = n, m
 			}
 			return ast.WalkContinue, nil
 		case *ast.FencedCodeBlock:
 			p := part{line: lineOf(n, source), text: string(n.Lines().Value(source))}
-			if pending != nil && n.PreviousSibling() != nil && n.PreviousSibling().Kind() == ast.KindHTMLBlock {
-				p.mark = pending.mark
+			if comment != nil && n.PreviousSibling() == comment {
+				p.mark = pending
 			}
 			if p.mark.kind != unmarked || slices.Contains(ofCommands, string(n.Language(source))) {
 				d.parts = append(d.parts, p)
 			}
-			pending = nil
 		}
 		return ast.WalkContinue, nil
 	})
