@@ -124,8 +124,8 @@ generate: ## Regenerate deep copies and CustomResourceDefinitions from api/, the
 	$(GO) tool controller-gen crd:generateEmbeddedObjectMeta=true paths=./api/... output:crd:dir=config/crd/bases
 	$(GO) run ./hack/security -docs docs/security.md
 	$(GO) run ./hack/defects -docs docs/defects.md
-	$(GO) run ./hack/docs/reasons docs/troubleshooting.md
-	hack/apidocs/generate.sh docs/api.md
+	$(GO) run ./hack/reference/reasons docs/troubleshooting.md
+	hack/reference/api/generate.sh docs/api.md
 	$(GO) run ./hack/reference -metrics docs/metrics.md -events docs/events.md
 	$(GO) -C hack/chart run .
 	$(GO) run ./hack/gitops -write

@@ -32,10 +32,10 @@ go run ./hack/reference -metrics "$aside/metrics.md" -events "$aside/events.md"
 diff -u docs/metrics.md "$aside/metrics.md" || { echo 'docs/metrics.md is not what the registered metrics give; run: make generate'; exit 1; }
 diff -u docs/events.md "$aside/events.md" || { echo 'docs/events.md is not what the catalogue of events gives; run: make generate'; exit 1; }
 
-go run ./hack/docs/reasons "$aside/troubleshooting.md"
+go run ./hack/reference/reasons "$aside/troubleshooting.md"
 diff -u docs/troubleshooting.md "$aside/troubleshooting.md" || { echo 'docs/troubleshooting.md is not what api/v1alpha1/conditions.go gives; run: make generate'; exit 1; }
 
-hack/apidocs/generate.sh "$aside/api.md"
+hack/reference/api/generate.sh "$aside/api.md"
 diff -u docs/api.md "$aside/api.md" || { echo 'docs/api.md is not what api/ gives; run: make generate'; exit 1; }
 
 go -C hack/chart run . -into "$aside/install"

@@ -1,4 +1,4 @@
-module github.com/countersign/countersign/hack/apidocs
+module github.com/countersign/countersign/hack/reference/api
 
 go 1.26.0
 

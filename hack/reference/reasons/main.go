@@ -4,7 +4,7 @@
 // Command reasons writes docs/troubleshooting.md: each reason of a condition, what
 // it means and what to do next, from the comments of api/v1alpha1/conditions.go.
 //
-//	go run ./hack/docs/reasons docs/troubleshooting.md
+//	go run ./hack/reference/reasons docs/troubleshooting.md
 package main
 
 import (
@@ -25,7 +25,7 @@ const source = "api/v1alpha1/conditions.go"
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./hack/docs/reasons FILE")
+		fmt.Fprintln(os.Stderr, "usage: go run ./hack/reference/reasons FILE")
 		os.Exit(2)
 	}
 	if err := write(source, os.Args[1]); err != nil {

@@ -6,5 +6,5 @@
 set -euo pipefail
 file=$(realpath "$1")
 cd "$(dirname "$0")"
-go tool crd-ref-docs --config=config.yaml --source-path=../../api/v1alpha1 --renderer=markdown \
+go tool crd-ref-docs --config=config.yaml --source-path=../../../api/v1alpha1 --renderer=markdown \
   --templates-dir=templates --log-level=ERROR --output-path="$file"
