@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,11 +92,11 @@ func tellInstall(ctx context.Context, c *local.Cluster, from string) error {
 	if err != nil {
 		return err
 	}
-	i.install()
+	i.install(ctx)
 	i.firstRelease()
 	sum, err := i.underLoad(ctx, func() {
 		rel := i.waitsForOneMore()
-		i.upgrade(rel)
+		i.upgrade(ctx, rel)
 		i.killLeader(ctx, rel)
 		i.thirdRelease(ctx)
 		i.uninstallAndBack(ctx)
@@ -143,20 +144,50 @@ func tagged(tag string) string {
 	return name + ":" + tag
 }
 
-func (i *installation) install() {
+func (i *installation) install(ctx context.Context) {
 	i.Chapter("The platform team installs the previous version by Helm")
 	i.Do(identity.Admin, "create", "namespace", operator.Namespace)
 	i.Do(identity.Admin, "label", "namespace", operator.Namespace, "pod-security.kubernetes.io/enforce=restricted")
 	i.runHelm("install", "countersign", i.from, "--set", "image.tag="+previousTag)
-	i.rolledOut()
+	i.rolledOut(ctx)
 }
 
 func (i *installation) runHelm(args ...string) {
 	i.Run(i.helm, append(args, "--namespace", operator.Namespace, "--wait", "--timeout", "3m")...)
 }
 
-func (i *installation) rolledOut() {
+func (i *installation) rolledOut(ctx context.Context) {
 	i.Do(identity.Admin, "rollout", "status", "deployment/"+operator.Account, "deployment/"+operator.Webhook, "-n", operator.Namespace, "--timeout=120s")
+	i.awaitWebhook(ctx)
+}
+
+// awaitWebhook waits until the nodes know the way to the webhook: that its Pods are
+// ready is known a moment before.
+func (i *installation) awaitWebhook(ctx context.Context) {
+	if i.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	address, err := i.cluster.ServiceAddress(ctx, operator.Webhook+"."+operator.Namespace)
+	if err != nil {
+		i.Fail("find the webhook: %w", err)
+		return
+	}
+	for {
+		connection, err := i.cluster.DialContext(ctx, "tcp", netip.AddrPortFrom(address, 443).String())
+		if err == nil {
+			i.Say("the webhook answers at %s", address)
+			_ = connection.Close()
+			return
+		}
+		select {
+		case <-ctx.Done():
+			i.Fail("the webhook cannot be reached: %w", err)
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 func (i *installation) waitsForOneMore() *v1alpha1.Release {
@@ -168,9 +199,9 @@ func (i *installation) waitsForOneMore() *v1alpha1.Release {
 	return i.Await("one of two seats is filled", func(r *v1alpha1.Release) bool { return r.Status.Approvals == "1/2" })
 }
 
-func (i *installation) upgrade(rel *v1alpha1.Release) {
+func (i *installation) upgrade(ctx context.Context, rel *v1alpha1.Release) {
 	i.runHelm("upgrade", "countersign", i.to, "--reset-then-reuse-values", "--set", "image.tag="+currentTag)
-	i.rolledOut()
+	i.rolledOut(ctx)
 	i.Do(identity.Admin, "get", "pods", "-n", operator.Namespace, "-o", "custom-columns=POD:.metadata.name,IMAGE:.spec.containers[0].image,READY:.status.containerStatuses[0].ready")
 	// Until the new leader has tested the gate nothing is promoted.
 	after := i.Await("the gate is open", func(r *v1alpha1.Release) bool {
@@ -252,7 +283,7 @@ func (i *installation) uninstallAndBack(ctx context.Context) {
 	i.podsKept = len(before) > 0 && slices.Equal(before, i.pods(ctx, "shop"))
 	i.Chapter("Installed again, it takes up where it stopped")
 	i.runHelm("install", "countersign", i.to, "--set", "image.tag="+currentTag)
-	i.rolledOut()
+	i.rolledOut(ctx)
 	sequence := i.current().Status.Sequence
 	i.apply("dev", "v4", "")
 	rel := i.AwaitCandidate(sequence)
