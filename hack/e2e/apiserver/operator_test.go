@@ -106,9 +106,9 @@ func (o *operator) start(t testing.TB) {
 	o.webhook.awaitReady(t)
 }
 
-func (o *operator) startController(t testing.TB) {
+func (o *operator) startController(t testing.TB, more ...string) {
 	t.Helper()
-	o.launch(t, o.controller, "--webhook=false", "--leader-elect=true")
+	o.launch(t, o.controller, append([]string{"--webhook=false", "--leader-elect=true"}, more...)...)
 }
 
 func (o *operator) startWebhook(t testing.TB) {
