@@ -103,7 +103,7 @@ func (p *plan) materialised(c *v1alpha1.CandidateStatus, w Workload) bool {
 func (p *plan) workable() bool {
 	c := p.st.Candidate
 	return c != nil && c.Halted == nil && p.moving() == nil && p.fenced() && !p.observing() &&
-		!p.cameThrough() && p.restoring == nil && !p.spec().Paused && len(p.blockers) == 0 && !p.snap.InUse(c.Colour)
+		!p.cameThrough() && !p.justLeft(c.Colour) && p.restoring == nil && !p.spec().Paused && len(p.blockers) == 0 && !p.snap.InUse(c.Colour)
 }
 
 // prepare brings the idle colour to the candidate and, when it is complete,

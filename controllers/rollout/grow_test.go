@@ -346,6 +346,7 @@ func TestGrowingIsInterrupted(t *testing.T) {
 			w.lag = false
 			w.run()
 			w.wantsTraffic(green)
+			w.pass(3 * time.Second)
 			w.wantsReplicas(blue, 1)
 			w.wants(v1alpha1.PhaseAwaitingApproval)
 			w.wantsTested(v1alpha1.PreviewSize, 0, 1)

@@ -210,6 +210,7 @@ func TestGoBackToKeptContent(t *testing.T) {
 			w.askFar(first, "olga")
 			w.run()
 			w.wantsTraffic(green)
+			w.pass(3 * time.Second)
 			w.wants(v1alpha1.PhaseAwaitingApproval)
 			if got := w.image(blue); got != "v4" {
 				t.Errorf("the candidate stands as %s, want v4", got)

@@ -168,8 +168,11 @@ func TestRollback(t *testing.T) {
 		},
 		"C23 the same content with another annotation is": func(t *testing.T) {
 			w := rolledBack(t)
+			w.did = nil
 			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Template.Annotations = map[string]string{"try": "2"} })
 			w.run()
+			w.wantsActions() // nodes may still send to what was gone back from
+			w.pass(3 * time.Second)
 			w.wants(v1alpha1.PhaseAwaitingApproval)
 			w.approve("bob")
 			w.run()
@@ -221,6 +224,7 @@ func TestRollback(t *testing.T) {
 			w.run()
 			w.wantsReady(metav1.ConditionFalse, v1alpha1.ReasonRollbackImpossible)
 			w.outcomes["live"] = v1alpha1.CheckPassed
+			w.pass(3 * time.Second)
 			w.release("v3")
 			w.wants(v1alpha1.PhaseObserving)
 			w.wantsTraffic(blue)
@@ -242,6 +246,7 @@ func TestRollback(t *testing.T) {
 			w.run()
 			w.edit("v3")
 			w.run()
+			w.pass(3 * time.Second)
 			w.approve("bob")
 			w.run()
 			w.wantsTraffic(green)
@@ -294,6 +299,7 @@ func TestRollback(t *testing.T) {
 			w.wantsTraffic(blue)
 			w.respec(func(s *v1alpha1.ReleaseSpec) { s.Services = s.Services[:1]; s.Template = template("v1") })
 			w.run()
+			w.pass(3 * time.Second)
 			w.release("v3")
 			w.wantsTraffic(green)
 		},

@@ -254,6 +254,19 @@ func (p *plan) cameThrough() bool {
 	return sw != nil && sw.CancelledAt != nil && p.st.Epoch > sw.Epoch && !p.due(sw.CancelledAt.Add(unwatched))
 }
 
+// forwarding is how long nodes may send connections where the endpoints of a
+// Service no longer lead: kube-proxy brings its rules up to date at most once a
+// second.
+const forwarding = 3 * time.Second
+
+// justLeft tells whether traffic was led away from a colour so short a time ago
+// that some of it may still come. After a promotion the content before is kept much
+// longer; the content that was gone back from can be replaced at once.
+func (p *plan) justLeft(c v1alpha1.Colour) bool {
+	sw := p.st.Switch
+	return sw != nil && sw.SettledAt != nil && sw.From != nil && *sw.From == c && !p.due(sw.SettledAt.Add(forwarding))
+}
+
 func (p *plan) settled() *metav1.MicroTime {
 	now := p.microNow()
 	return &now
