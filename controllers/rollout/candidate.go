@@ -103,7 +103,7 @@ func (p *plan) materialised(c *v1alpha1.CandidateStatus, w Workload) bool {
 func (p *plan) workable() bool {
 	c := p.st.Candidate
 	return c != nil && c.Halted == nil && p.moving() == nil && p.fenced() && !p.observing() &&
-		!p.cameThrough() && !p.justLeft(c.Colour) && p.restoring == nil && !p.spec().Paused && len(p.blockers) == 0 && !p.snap.InUse(c.Colour)
+		!p.cameThrough() && p.restoring == nil && !p.spec().Paused && len(p.blockers) == 0 && !p.reachable(c.Colour)
 }
 
 // prepare brings the idle colour to the candidate and, when it is complete,
@@ -274,7 +274,7 @@ func (p *plan) retire() {
 			return
 		}
 	}
-	if w := p.snap.Workload(idle); w.Exists && !w.Foreign && w.Replicas > 0 && !p.snap.InUse(idle) {
+	if w := p.snap.Workload(idle); w.Exists && !w.Foreign && w.Replicas > 0 && !p.reachable(idle) {
 		p.do(Scale{Colour: idle, ResourceVersion: w.ResourceVersion, Replicas: 0})
 	}
 }

@@ -17,6 +17,9 @@ func (p *plan) delete() {
 	if !slices.Contains(p.snap.Release.Finalizers, v1alpha1.Finalizer) {
 		return
 	}
+	if p.justLeft(v1alpha1.Blue) || p.justLeft(v1alpha1.Green) {
+		return
+	}
 	for i := range p.snap.Services {
 		svc := &p.snap.Services[i]
 		if svc.Preview.Exists && !svc.Preview.Foreign {

@@ -307,6 +307,16 @@ func TestDeletion(t *testing.T) {
 		w.wants(v1alpha1.PhaseDeleting)
 	}
 	scenarios(t, map[string]func(*testing.T){
+		"I2 what traffic was led away from just now stays until nodes have followed": func(t *testing.T) {
+			w := rolledBack(t)
+			now := metav1.NewTime(w.now)
+			w.rel.DeletionTimestamp = &now
+			w.run()
+			w.wantsActions()
+			w.wants(v1alpha1.PhaseDeleting)
+			w.pass(3 * time.Second)
+			w.wantsActions("Remove shop-preview", "Surrender shop", "Surrender blue", "Remove green", "RemoveFinalizer")
+		},
 		"D14 I17 what serves goes on serving": func(t *testing.T) {
 			w := serving(t)
 			w.edit("v2")

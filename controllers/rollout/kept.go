@@ -155,7 +155,7 @@ func (p *plan) restore(k v1alpha1.KeptContent, record KeptRecord, by string, hin
 	content.Colour = p.st.Active.Colour.Other()
 	w := p.snap.Workload(content.Colour)
 	switch {
-	case !p.fenced() || p.cameThrough() || p.snap.InUse(content.Colour) || w.leaving():
+	case !p.fenced() || p.cameThrough() || p.reachable(content.Colour) || w.leaving():
 		return
 	case !p.restoreConfig(content.Config):
 		hindrance("a copy of its ConfigMaps and Secrets is gone, and the original is not what it was; put that back")

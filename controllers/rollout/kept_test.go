@@ -202,6 +202,18 @@ func TestGoBackToKeptContent(t *testing.T) {
 			w.pass(600 * time.Second)
 			w.wantsTraffic(green) // the request stands
 		},
+		"I2 what traffic was led away from just now is not replaced": func(t *testing.T) {
+			w, first, second := third(t)
+			w.askFar(first, "olga")
+			w.run()
+			w.wantsTraffic(green)
+			w.did = nil
+			w.askFar(second, "olga")
+			w.run()
+			w.wantsActions()
+			w.pass(3 * time.Second)
+			w.wantsTraffic(blue)
+		},
 		"a candidate waits and comes after it": func(t *testing.T) {
 			w, first, _ := third(t)
 			w.edit("v4")

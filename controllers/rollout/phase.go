@@ -113,7 +113,7 @@ func (p *plan) missing() string {
 		return "the switch that was called off to be fenced"
 	case p.way() != "" && p.cameThrough():
 		return "the endpoints of the switch that was called off to be gone"
-	case p.way() != "" && p.snap.InUse(p.st.Candidate.Colour):
+	case p.way() != "" && p.reachable(p.st.Candidate.Colour):
 		return "the traffic to leave " + string(p.st.Candidate.Colour)
 	case p.frozen():
 		return "the gate to be mended (" + v1alpha1.ReasonGateFrozen + ")"

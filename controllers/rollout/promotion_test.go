@@ -70,6 +70,8 @@ func TestPromotion(t *testing.T) {
 			w.run()
 			w.pass(time.Second)
 			w.wants(v1alpha1.PhaseStable)
+			w.wantsReplicas(blue, 3) // nodes may still send to it
+			w.pass(2 * time.Second)
 			w.wantsReplicas(blue, 0)
 		},
 		"traffic does not move to fewer Pods than serve": func(t *testing.T) {

@@ -259,12 +259,15 @@ func (p *plan) cameThrough() bool {
 // second.
 const forwarding = 3 * time.Second
 
+// reachable tells whether traffic may still come to a colour: a Service selects it
+// or has endpoints of it, or nodes have not followed yet. Its Pods stay meanwhile.
+func (p *plan) reachable(c v1alpha1.Colour) bool { return p.snap.InUse(c) || p.justLeft(c) }
+
 // justLeft tells whether traffic was led away from a colour so short a time ago
-// that some of it may still come. After a promotion the content before is kept much
-// longer; the content that was gone back from can be replaced at once.
+// that some of it may still come.
 func (p *plan) justLeft(c v1alpha1.Colour) bool {
 	sw := p.st.Switch
-	return sw != nil && sw.SettledAt != nil && sw.From != nil && *sw.From == c && !p.due(sw.SettledAt.Add(forwarding))
+	return sw != nil && sw.SettledAt != nil && sw.From != nil && *sw.From == c && sw.To.Colour != c && !p.due(sw.SettledAt.Add(forwarding))
 }
 
 func (p *plan) settled() *metav1.MicroTime {

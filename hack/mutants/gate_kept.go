@@ -22,7 +22,7 @@ func keptGuards() []guard {
 			instead("kept: stands in the colour", `w.TemplateHash != content.TemplateHash`, `false`),
 			instead("kept: its Pods are available", `if !w.Complete(max(p.replicas(), p.liveReady())) {`, `if false {`),
 			instead("kept: its endpoints are there", `if !p.previewsComplete(content.Colour, p.replicas()) {`, `if false {`),
-			instead("kept: nothing else is in the colour", ` || p.snap.InUse(content.Colour)`, ``),
+			instead("kept: nothing else is in the colour", ` || p.reachable(content.Colour)`, ``),
 			instead("kept: somebody else's Deployment", `	case w.Foreign:
 		hindrance`, `	case false:
 		hindrance`),

@@ -27,7 +27,7 @@ func simGuards() []guard {
 		one("quorum", "I1", "controllers/rollout/breakglass.go", "case p.verdict.Outcome == approval.Approved && len(p.st.Reviews) == 0:", "case len(p.st.Reviews) == 0:"),
 		one("policies live", "I14", traffic, "if s.Policies != nil {", "if s.Policies != nil && rel == nil {"),
 		one("policies compared", "I1", "controllers/act/act.go", "!reflect.DeepEqual(live, judged)", "reflect.DeepEqual(live, nil)"),
-		one("in use, prepare", "I2", candidate, "len(p.blockers) == 0 && !p.snap.InUse(c.Colour)", "len(p.blockers) == 0"),
+		one("in use, prepare", "I2", candidate, "len(p.blockers) == 0 && !p.reachable(c.Colour)", "len(p.blockers) == 0"),
 		one("in use, delete", "I17", deleting, "(p.snap.InUse(c) || p.st.Active != nil && p.st.Active.Colour == c):", "(p.snap.InUse(c) && p.st.Active == nil):"),
 		one("left serving", "I17", "controllers/rollout/faults.go", `case svc.Colour != "" && p.servedRightly(svc.Colour), !caught`, "case !caught"),
 		one("former kept", "I3", candidate, "p.fenced() && !p.observing() &&", "p.fenced() &&"),
