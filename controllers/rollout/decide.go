@@ -16,7 +16,7 @@ import (
 // Decide says what to do about a Snapshot. It is total and deterministic, and
 // deciding again on a world that was brought to the decision decides nothing.
 func Decide(s Snapshot) Decision {
-	p := plan{snap: &s, before: s.Release.Status}
+	p := plan{snap: &s, before: s.Release.Status, unnumber: func() {}}
 	s.Release.Status.DeepCopyInto(&p.st)
 	p.st.ObservedGeneration = s.Release.Generation
 	if s.Release.DeletionTimestamp != nil {
@@ -47,6 +47,8 @@ type plan struct {
 	// restoring is the kept content that the idle colour is brought to, so that
 	// traffic can go back to it; nil when nobody asks for any.
 	restoring *v1alpha1.KeptContent
+	// unnumber takes back the epoch that this decision gave to a switch on record.
+	unnumber func()
 	// glass lets the candidate through in an emergency; nil if none does.
 	glass *approval.Glass
 	// shattered says why those that are there do not.

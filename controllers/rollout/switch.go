@@ -146,10 +146,14 @@ func (p *plan) journal() {
 func (p *plan) renumber(sw *v1alpha1.SwitchStatus) {
 	for i := range p.snap.Services {
 		if svc := &p.snap.Services[i]; p.moves(sw, svc) && svc.Epoch >= sw.Epoch && !p.at(svc, sw.To.Colour) {
-			was := sw.Epoch
+			was, last := sw.Epoch, p.st.Epoch
 			sw.Epoch = p.nextEpoch()
 			p.st.Epoch = sw.Epoch
 			p.renumberReview(was, sw.Epoch)
+			p.unnumber = func() {
+				p.renumberReview(sw.Epoch, was)
+				p.st.Epoch = last
+			}
 			return
 		}
 	}

@@ -104,6 +104,21 @@ func TestCallingOff(t *testing.T) {
 			w.pass(30 * time.Second)
 			w.wants(v1alpha1.PhaseAwaitingApproval)
 		},
+		"I5 a repair that is undone as what it leads to fails takes one number": func(t *testing.T) {
+			w := secondObserved(t, withTwoServices)
+			w.touch(&w.services["admin"].version, func() { w.services["admin"].selector = map[string]string{"app": "shop"} })
+			w.step() // the repair is on record, and written
+			before := w.rel.Status.Epoch
+			w.touch(&w.services["shop"].version, func() { w.services["shop"].selector = map[string]string{"app": "shop"} })
+			w.colours[green].missing = 3
+			w.step()
+			w.wants(v1alpha1.PhaseRollingBack)
+			if got := w.rel.Status.Epoch; got != before+1 {
+				t.Errorf("the epoch goes from %d to %d in one decision", before, got)
+			}
+			w.run()
+			w.wantsTraffic(blue)
+		},
 		"a Service that is led away in between is written under a new epoch": func(t *testing.T) {
 			w := halfSwitched(t)
 			w.touch(&w.services["admin"].version, func() { w.services["admin"].selector = ours("blue") })

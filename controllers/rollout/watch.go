@@ -162,6 +162,7 @@ func (p *plan) startRollback(to v1alpha1.Content, why string) {
 		}
 		return false
 	})
+	p.unnumber() // what was never on record
 	p.note(true, NoticeRollbackStarted, fmt.Sprintf("%s; going back to %s", why, p.full(to)))
 	p.begin(v1alpha1.SwitchRollback, to, why, nil)
 }
