@@ -36,17 +36,24 @@ func TestPoliciesKnowAllContent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, list, _ := strings.Cut(string(policy), "- name: contentChanged")
-	list, _, _ = strings.Cut(list, "- name: ")
-	var got []string
-	for _, m := range regexp.MustCompile(`\|\| object\.spec\.\?(\w+) != oldObject\.spec\.\?(\w+)`).FindAllStringSubmatch(list, -1) {
-		if m[1] != m[2] {
-			t.Errorf("%s is compared with %s", m[1], m[2])
+	compared := func(variable string) (got []string) {
+		_, list, _ := strings.Cut(string(policy), "- name: "+variable)
+		list, _, _ = strings.Cut(list, "- name: ")
+		for _, m := range regexp.MustCompile(`\|\| object\.spec\.\?(\w+) != oldObject\.spec\.\?(\w+)`).FindAllStringSubmatch(list, -1) {
+			if m[1] != m[2] {
+				t.Errorf("%s is compared with %s", m[1], m[2])
+			}
+			got = append(got, m[1])
 		}
-		got = append(got, m[1])
+		slices.Sort(got)
+		return got
 	}
-	slices.Sort(got)
-	if len(want) < 9 || !slices.Equal(got, want) {
+	if got := compared("contentChanged"); len(want) < 9 || !slices.Equal(got, want) {
 		t.Errorf("config/policy/release-votes.yaml takes %v for content, the spec has %v", got, want)
+	}
+	// Whoever may only annotate may pause besides.
+	others := slices.DeleteFunc(slices.Sorted(slices.Values(notContent[:])), func(field string) bool { return field == "paused" })
+	if got := compared("specChanged"); !slices.Equal(got, others) {
+		t.Errorf("config/policy/release-votes.yaml takes %v for the spec besides content, it has %v", got, others)
 	}
 }

@@ -172,10 +172,7 @@ func (d *demo) pods(ctx context.Context, app string) (names []string) {
 
 // concludeAdopt checks the figures and prints the last line.
 func (d *demo) concludeAdopt(sum load.Summary, found adoption, history []v1alpha1.HistoryEntry) error {
-	reasons := make([]string, 0, len(history))
-	for _, h := range slices.Backward(history) {
-		reasons = append(reasons, fmt.Sprintf("%s to %s", h.Reason, h.Colour))
-	}
+	reasons := inOrder(history)
 	want := []string{"Promote to blue", "Rollback to origin", "Promote to blue"}
 	failed := sum.Failed + sum.Unexpected
 	verdict := "ok"

@@ -154,4 +154,13 @@ func (d *demo) requestsOfCycle(all []story.Request, first, second time.Time) int
 	return n
 }
 
+// inOrder are the switches on record, the first one first, such as "Promote to blue".
+func inOrder(history []v1alpha1.HistoryEntry) []string {
+	switches := make([]string, 0, len(history))
+	for _, h := range slices.Backward(history) {
+		switches = append(switches, fmt.Sprintf("%s to %s", h.Reason, h.Colour))
+	}
+	return switches
+}
+
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

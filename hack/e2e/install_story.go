@@ -332,10 +332,7 @@ func (i *installation) leftOver(ctx context.Context) (names []string) {
 
 // conclude checks the figures and prints the last line.
 func (i *installation) conclude(sum load.Summary, switches []string) error {
-	reasons := make([]string, 0, len(i.history))
-	for _, h := range slices.Backward(i.history) {
-		reasons = append(reasons, fmt.Sprintf("%s to %s", h.Reason, h.Colour))
-	}
+	reasons := inOrder(i.history)
 	wantReasons := []string{"Promote to blue", "Promote to green", "Promote to blue", "Rollback to green", "Promote to blue"}
 	wantSwitches := []string{"epoch 1 blue", "epoch 2 green", "epoch 3 blue", "epoch 4 green", "epoch 5 blue"}
 	failed := sum.Failed + sum.Unexpected

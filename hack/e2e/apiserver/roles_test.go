@@ -8,6 +8,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 )
 
 // TestApproversChangeNothing: who is bound to release-approver alone annotates and
@@ -28,6 +30,35 @@ func TestApproversChangeNothing(t *testing.T) {
 		t.Run("refused: "+field, func(t *testing.T) {
 			refused(t, "an approver changes "+field, s.patch(t, "alice", spec(field, value)),
 				"release-votes.countersign.dev", "alice@example.com may annotate and pause Release shop", "kubectl create rolebinding release-authors -n "+s.namespace+" --clusterrole=release-author --user=alice@example.com")
+		})
+	}
+	rel, err := s.people["alice"].resource("releases", s.namespace).Get(within(t), shopName, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, try := range map[string]func(dynamic.ResourceInterface) error{
+		"update": func(r dynamic.ResourceInterface) error {
+			_, err := r.Update(within(t), rel, metav1.UpdateOptions{})
+			return err
+		},
+		"delete": func(r dynamic.ResourceInterface) error { return r.Delete(within(t), shopName, metav1.DeleteOptions{}) },
+		"create": func(r dynamic.ResourceInterface) error {
+			again := s.manifest(t, "v1")
+			again.SetName("again")
+			_, err := r.Create(within(t), again, metav1.CreateOptions{})
+			return err
+		},
+		"scale": func(r dynamic.ResourceInterface) error {
+			_, err := r.Patch(within(t), shopName, types.MergePatchType, []byte(`{"spec":{"replicas":7}}`), metav1.PatchOptions{}, "scale")
+			return err
+		},
+		"status": func(r dynamic.ResourceInterface) error {
+			_, err := r.Patch(within(t), shopName, types.MergePatchType, []byte(`{"status":{"phase":"Stable"}}`), metav1.PatchOptions{}, "status")
+			return err
+		},
+	} {
+		t.Run("refused: "+what, func(t *testing.T) {
+			refused(t, "an approver: "+what, try(s.people["alice"].resource("releases", s.namespace)), "alice@example.com", "cannot")
 		})
 	}
 	for _, paused := range []bool{true, false} {
