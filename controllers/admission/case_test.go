@@ -74,6 +74,9 @@ func (tc write) judge(t *testing.T, w *Webhook, req admission.Request) {
 				t.Errorf("%s: the message is %q, want %q in it", tc.reason, response.Result.Message, part)
 			}
 		}
+		if strings.Contains(response.Result.Message, "kubectl ") && strings.HasSuffix(response.Result.Message, ")") {
+			t.Errorf("%s: whoever copies the command of %q copies a bracket too", tc.reason, response.Result.Message)
+		}
 		return
 	}
 	got := patched(t, req.Object.Raw, response)

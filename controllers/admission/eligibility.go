@@ -59,7 +59,7 @@ func (r *review) refuseApproval(why, doubt string, vote approval.Vote, verdict a
 	if mayReject {
 		next += "; you may reject it: " + r.annotate(v1alpha1.VotePrefix+vote.Slot+"="+v1alpha1.RejectPrefix+vote.Digest)
 	}
-	return refuse(reason, "%s (%s)", why, next)
+	return refuse(reason, "%s; %s", why, next) // last, because it may be a command
 }
 
 func (r *review) warnOf(vote approval.Vote, verdict approval.Verdict) {

@@ -96,9 +96,9 @@ func TestBreakGlassWithoutLocks(t *testing.T) {
 	})
 	s.withoutWebhook(t)
 	t.Run("sec/61 unsigned", func(t *testing.T) {
-		eventually(t, "the webhook is no longer called", func() string {
-			return text(s.patch(t, "mallory", annotations(glassOf("erin", email("erin"), digest, cause))))
-		})
+		if err := s.patch(t, "mallory", annotations(glassOf("erin", email("erin"), digest, cause))); err != nil {
+			t.Fatalf("%v: then this test is of no use", err)
+		}
 		s.neverMoves(t, "blue")
 	})
 }

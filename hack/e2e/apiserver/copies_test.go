@@ -157,7 +157,9 @@ func TestCopiedReceipts(t *testing.T) {
 	t.Run("sec/28 D26 without any lock", func(t *testing.T) {
 		to.withoutPolicies(t)
 		to.withoutWebhook(t)
-		eventually(t, "the webhook is no longer called", func() string { return text(to.patch(t, "mallory", annotations(as(other)))) })
+		if err := to.patch(t, "mallory", annotations(as(other))); err != nil {
+			t.Fatalf("%v: then this test is of no use", err)
+		}
 		to.awaitIgnored(t, "alice")
 		if why := to.release(t).Status.Votes[0].Why; !strings.Contains(why, "it was written in namespace "+from.namespace) {
 			t.Errorf("it is explained by %q", why)

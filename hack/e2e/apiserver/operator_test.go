@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/countersign/countersign/api/v1alpha1"
 	"github.com/countersign/countersign/controllers/admission"
 	"github.com/countersign/countersign/hack/cluster/identity"
 	"github.com/countersign/countersign/hack/cluster/local"
@@ -211,7 +212,8 @@ func (w *world) withoutPolicies(t testing.TB) {
 	})
 }
 
-// withoutWebhook takes the webhook configuration away until the test ends.
+// withoutWebhook takes the webhook configuration away until the test ends, and
+// returns when the API server no longer calls it: that takes a moment.
 func (w *world) withoutWebhook(t testing.TB) {
 	t.Helper()
 	client := w.admin.resource("mutatingwebhookconfigurations", "")
@@ -220,8 +222,26 @@ func (w *world) withoutWebhook(t testing.TB) {
 		t.Fatal(err)
 	}
 	w.delete(t, stored)
+	w.awaitWebhook(t, false)
 	t.Cleanup(func() {
 		w.install(t, []*unstructured.Unstructured{applied(stored)})
+		w.awaitWebhook(t, true)
+	})
+}
+
+// awaitWebhook waits until the API server calls the webhook, or no longer does.
+// That a write is admitted says neither: the webhook replaces what it did not sign.
+func (w *world) awaitWebhook(t testing.TB, called bool) {
+	t.Helper()
+	probe := object(t, releaseText("webhook-canary"))
+	probe.SetNamespace("default")
+	eventually(t, fmt.Sprintf("it is %t that the webhook is called", called), func() string {
+		got, err := w.admin.of(probe).Create(within(t), probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		stamped := err == nil && got.GetAnnotations()[v1alpha1.AuthorsReceiptAnnotation] != ""
+		if stamped != called {
+			return fmt.Sprintf("it is %t that it stamped a Release; %s", stamped, text(err))
+		}
+		return ""
 	})
 }
 
