@@ -29,8 +29,7 @@ func holdbackGuards() []guard {
 		out("I2", switching, deciding,
 			instead("reachable: nodes may still send to it", ` || p.justLeft(c)`, ``),
 			instead("reachable: the colour that was left", `*sw.From == c && `, ``),
-			instead("renumber: taken back", `				p.st.Epoch = last
-`, ``),
+			instead("renumber: taken back", `p.st.Epoch = last`, `_ = last`),
 		),
 		out("I2", candidate, deciding,
 			instead("reachable: prepare", ` && !p.reachable(c.Colour)`, ``),
