@@ -236,7 +236,7 @@ func (w *world) awaitWebhook(t testing.TB, called bool) {
 	probe := object(t, releaseText("webhook-canary"))
 	probe.SetNamespace("default")
 	eventually(t, fmt.Sprintf("it is %t that the webhook is called", called), func() string {
-		got, err := w.admin.of(probe).Create(within(t), probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		got, err := w.admin.of(probe).Create(within(t), probe, metav1.CreateOptions{DryRun: dryRun})
 		stamped := err == nil && got.GetAnnotations()[v1alpha1.AuthorsReceiptAnnotation] != ""
 		if stamped != called {
 			return fmt.Sprintf("it is %t that it stamped a Release; %s", stamped, text(err))

@@ -89,7 +89,7 @@ func (w *world) awaitPolicies(t testing.TB) {
 	w.install(t, canary(name))
 	probe := object(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "+name+", namespace: default}")
 	eventually(t, "the policies are enforced", func() string {
-		_, err := w.admin.of(probe).Create(within(t), probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := w.admin.of(probe).Create(within(t), probe, metav1.CreateOptions{DryRun: dryRun})
 		if err == nil {
 			return "the canary is not refused"
 		}
